@@ -1,0 +1,1 @@
+"""Tieline: let the users of your application connect their accounts at other services, and use them."""
