@@ -1,0 +1,96 @@
+"""SQLite: one writer thread with BEGIN IMMEDIATE, a few reader threads, WAL and `synchronous=FULL`.
+
+The driver is used synchronously, in threads of our own: one writer means that nobody here ever waits for a lock.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from sqlite3 import Connection as DriverConnection
+from sqlite3 import Error as DriverError
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from tieline.errors import StorageFull, StorageUnavailable, TielineError
+
+T = TypeVar("T")
+
+READERS = 4
+BUSY_MILLISECONDS = 1500
+
+_UNAVAILABLE = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_IOERR",
+    "SQLITE_CANTOPEN",
+    "SQLITE_READONLY_",
+    "SQLITE_PROTOCOL",
+)
+
+
+class SqliteStore:
+    """A file; its folder is made when it is not there."""
+
+    def __init__(self, file: str) -> None:
+        path = Path(file).expanduser()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._writer = _engine(path, size=1, begin="BEGIN IMMEDIATE", pragmas=("journal_mode=WAL",))
+        self._reader = _engine(path, size=READERS, begin="BEGIN", pragmas=("query_only=ON",))
+        self._write_threads = ThreadPoolExecutor(1, thread_name_prefix="tieline-write")
+        self._read_threads = ThreadPoolExecutor(READERS, thread_name_prefix="tieline-read")
+
+    def read(self, query: Callable[[Connection], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._read_threads, partial(_run, self._reader, query))
+
+    def write(self, change: Callable[[Connection], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._write_threads, partial(_run, self._writer, change))
+
+    async def close(self) -> None:
+        for threads in (self._read_threads, self._write_threads):
+            await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def meaning(error: DBAPIError) -> TielineError | None:
+    """What a driver's error is to a caller; None when it is a mistake of ours or an integrity error."""
+    name: str = getattr(error.orig, "sqlite_errorname", "") if isinstance(error.orig, DriverError) else ""
+    if name == "SQLITE_FULL":
+        return StorageFull("The disk that holds the database is full. Make room, then try again.")
+    if name.startswith(_UNAVAILABLE):
+        return StorageUnavailable("The database cannot be reached right now.", retry_after=1, reason=name)
+    return None
+
+
+def _run(engine: Engine, work: Callable[[Connection], T]) -> T:
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    except DBAPIError as error:
+        if meant := meaning(error):
+            raise meant from error
+        raise
+
+
+def _engine(path: Path, *, size: int, begin: str, pragmas: tuple[str, ...]) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}", pool_size=size, max_overflow=0, connect_args={"check_same_thread": False}
+    )
+
+    def connected(driver: DriverConnection, _: object) -> None:
+        # The driver's own transactions begin late and without IMMEDIATE; `began` opens ours.
+        driver.isolation_level = None
+        settings = (f"busy_timeout={BUSY_MILLISECONDS}", "synchronous=FULL", "foreign_keys=ON", *pragmas)
+        for pragma in settings:
+            driver.execute(f"PRAGMA {pragma}")
+
+    def began(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", began)
+    return engine
