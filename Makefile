@@ -8,6 +8,7 @@ SHELL := bash
 
 ARGS ?=
 export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 
 # Each target fetches only what it needs. A stamp is older than the lock: fetch again.
 LOCK := pyproject.toml uv.lock

@@ -32,8 +32,8 @@ def settings_page() -> str:
     return page(
         "Settings",
         "A flag of the command line overrides the environment, which overrides `tieline.toml` in the working folder, "
-        "which overrides the default. Each variable can also be given as a file: `TIELINE_KEYS_FILE=/run/secrets/keys`. "
-        "A name in `tieline.toml` that is not in this table is refused.",
+        "which overrides the default. Each variable can also be given as a file, "
+        "`TIELINE_KEYS_FILE=/run/secrets/keys`. A name in `tieline.toml` that is not in this table is refused.",
         table(("variable", "in tieline.toml", "default", "meaning"), rows),
     )
 
@@ -43,7 +43,8 @@ def problems_page() -> str:
     meanings = leaf_meanings(errors.__doc__ or "")
     leaves = sorted(TielineError.__subclasses__(), key=lambda leaf: leaf.code)
     sections = [
-        f"## {leaf.code}\n\n{leaf.title}. HTTP {leaf.status}, `tieline.errors.{leaf.__name__}`: {meanings[leaf.__name__]}."
+        f"## {leaf.code}\n\n{leaf.title}: {meanings[leaf.__name__]}. "
+        f"HTTP {leaf.status}; in Python `tieline.errors.{leaf.__name__}`."
         for leaf in leaves
     ]
     return page(
