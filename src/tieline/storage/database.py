@@ -7,11 +7,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, make_url
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
-from tieline.errors import Misconfigured
-from tieline.storage import sqlite
+from tieline.errors import Misconfigured, StorageUnavailable
+from tieline.storage.postgresql import PostgresqlStore
+from tieline.storage.sqlite import SqliteStore
 
 T = TypeVar("T")
 
@@ -19,35 +20,47 @@ T = TypeVar("T")
 class Database:
     """`read` and `write` raise StorageUnavailable, StorageFull, or what the function raises (IntegrityError too)."""
 
-    def __init__(self, store: sqlite.SqliteStore, url: str) -> None:
+    def __init__(self, store: SqliteStore | PostgresqlStore) -> None:
         self._store = store
         self._running: set[asyncio.Future[Any]] = set()
-        self.url = url
 
     @classmethod
     async def open(cls, url: str) -> "Database":
-        """`sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user:password@host/name`."""
+        """`sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user:password@host/name`.
+
+        Nothing is asked of the server yet. Raises Misconfigured.
+        """
         try:
             parsed = make_url(url)
         except ArgumentError as error:
+            # The address may hold a password: it is not repeated.
             raise Misconfigured("The database's address cannot be read.") from error
         match parsed.get_backend_name():
             case "sqlite" if parsed.database and parsed.database != ":memory:":
-                return cls(sqlite.SqliteStore(parsed.database), url)
+                return cls(SqliteStore(parsed.database))
+            case "postgresql" | "postgres":
+                return cls(_postgresql(parsed))
             case _:
                 raise Misconfigured("The database's address must be sqlite:///file or postgresql://host/name.")
 
     @property
     def dialect(self) -> Literal["sqlite", "postgresql"]:
-        return "sqlite"
+        return self._store.dialect
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """In a read-only transaction."""
+        """Read-only: a write in it fails."""
         return await self._whole(self._store.read(query))
 
     async def write(self, change: Callable[[Connection], T]) -> T:
-        """Commits when `change` returns, rolls back when it raises. A cancelled caller's change is finished."""
+        """Commits when `change` returns, rolls back when it raises. A cancelled caller's change is finished.
+
+        After StorageUnavailable the change may have been made all the same, if the answer to the commit was lost.
+        """
         return await self._whole(self._store.write(change))
+
+    async def migrate(self, change: Callable[[Connection], T]) -> T:
+        """A write that runs alone, without a deadline, and with foreign keys checked only at its end."""
+        return await self._store.migrate(change)
 
     async def close(self) -> None:
         """Waits for what is running."""
@@ -57,10 +70,22 @@ class Database:
     async def _whole(self, work: asyncio.Future[T]) -> T:
         self._running.add(work)
         work.add_done_callback(self._ended)
-        return await asyncio.shield(work)
+        # Unlike awaiting it, waiting for it leaves the work alone when the caller is cancelled.
+        await asyncio.wait({work}, timeout=self._store.deadline)
+        if not work.done():
+            work.cancel()
+            raise StorageUnavailable("The database does not answer in time.", retry_after=1, reason="deadline")
+        return work.result()
 
     def _ended(self, work: asyncio.Future[Any]) -> None:
         self._running.discard(work)
         if not work.cancelled():
             # Nobody may be waiting any more: asked for here, it is not reported as never retrieved.
             work.exception()
+
+
+def _postgresql(url: URL) -> PostgresqlStore:
+    try:
+        return PostgresqlStore(url)
+    except ModuleNotFoundError as error:
+        raise Misconfigured("PostgreSQL needs the extra: pip install 'tieline[postgres]'.") from error

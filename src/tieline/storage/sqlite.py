@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from sqlite3 import Connection as DriverConnection
 from sqlite3 import Error as DriverError
-from typing import TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from tieline.errors import StorageFull, StorageUnavailable, TielineError
+from tieline.errors import Misconfigured, StorageFull, StorageUnavailable, TielineError
 
 T = TypeVar("T")
 
@@ -35,8 +35,11 @@ _UNAVAILABLE = (
 class SqliteStore:
     """A file; its folder is made when it is not there."""
 
+    dialect: ClassVar[Literal["sqlite"]] = "sqlite"
+    deadline: float | None = None
+
     def __init__(self, file: str) -> None:
-        path = Path(file).expanduser()
+        path = self._path = Path(file).expanduser()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._writer = _engine(path, size=1, begin="BEGIN IMMEDIATE", pragmas=("journal_mode=WAL",))
         self._reader = _engine(path, size=READERS, begin="BEGIN", pragmas=("query_only=ON",))
@@ -48,6 +51,22 @@ class SqliteStore:
 
     def write(self, change: Callable[[Connection], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._write_threads, partial(_run, self._writer, change))
+
+    async def migrate(self, change: Callable[[Connection], T]) -> T:
+        """Foreign keys are checked at the end only: a table is altered by making it anew."""
+
+        def checked(connection: Connection) -> T:
+            result = change(connection)
+            if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise Misconfigured(f"The migration leaves rows of {broken[0]} without the row they belong to.")
+            return result
+
+        engine = _engine(self._path, size=1, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=OFF",))
+        try:
+            work = partial(_run, engine, checked)
+            return await asyncio.get_running_loop().run_in_executor(self._write_threads, work)
+        finally:
+            engine.dispose()
 
     async def close(self) -> None:
         for threads in (self._read_threads, self._write_threads):

@@ -1,0 +1,114 @@
+"""PostgreSQL: asyncpg under SQLAlchemy, one pool that may only read and one that writes, and deadlines of our own.
+
+A database that is frozen answers nothing, not even an error: so the client measures the time.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, TypeVar
+
+from sqlalchemy import URL, Connection, Pool, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoneFree
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
+
+from tieline.errors import Misconfigured, StorageFull, StorageUnavailable, TielineError
+
+T = TypeVar("T")
+
+CONNECTIONS = 10
+CONNECT_SECONDS = 2.0
+COMMAND_SECONDS = 5.0
+MIGRATION_LOCK = 7_241_995_031_338
+
+_DISK_FULL = "53100"
+# Lost or refused connections, a standby, resources, a shutdown, a lock or deadlock, a cancelled statement.
+_UNAVAILABLE = ("08", "25006", "53", "55P03", "57", "40", "58")
+_REFUSED = ("28", "3D000")
+
+
+class PostgresqlStore:
+    """Reads run outside a transaction block: under READ COMMITTED that means the same, and saves two round trips."""
+
+    dialect: ClassVar[Literal["postgresql"]] = "postgresql"
+    deadline: float | None = 1.8
+
+    def __init__(self, url: URL) -> None:
+        self._url = _for_asyncpg(url)
+        self._writer = self._engine(AsyncAdaptedQueuePool, command_seconds=COMMAND_SECONDS)
+        self._reader = self._engine(
+            AsyncAdaptedQueuePool, command_seconds=COMMAND_SECONDS, default_transaction_read_only="on"
+        ).execution_options(isolation_level="AUTOCOMMIT")
+
+    def read(self, query: Callable[[Connection], T]) -> asyncio.Future[T]:
+        return asyncio.ensure_future(_run(self._reader, query))
+
+    def write(self, change: Callable[[Connection], T]) -> asyncio.Future[T]:
+        return asyncio.ensure_future(_run(self._writer, change))
+
+    async def migrate(self, change: Callable[[Connection], T]) -> T:
+        """Processes that start at once take turns; no deadline, since a migration may take long."""
+
+        def alone(connection: Connection) -> T:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            return change(connection)
+
+        engine = self._engine(NullPool, command_seconds=None, idle_in_transaction_session_timeout="0")
+        return await _run(engine, alone)
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    def _engine(self, pool: type[Pool], *, command_seconds: float | None, **settings: str) -> AsyncEngine:
+        # A process that hangs inside a transaction must not hold its rows for the others.
+        session = {"application_name": "tieline", "jit": "off", "idle_in_transaction_session_timeout": "10s"}
+        sizes: dict[str, Any] = {} if pool is NullPool else {"pool_size": CONNECTIONS, "max_overflow": 0}
+        return create_async_engine(
+            self._url,
+            poolclass=pool,
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "command_timeout": command_seconds,
+                "server_settings": session | settings,
+            },
+            **sizes,
+        )
+
+
+def meaning(error: DBAPIError) -> TielineError | None:
+    """What a driver's error is to a caller; None when it is a mistake of ours or an integrity error."""
+    state: str = getattr(error.orig, "sqlstate", None) or ""
+    if state == _DISK_FULL:
+        return StorageFull("The disk that holds the database is full. Make room, then try again.")
+    if state.startswith(_REFUSED):
+        return Misconfigured("The database refuses this login. Correct TIELINE_DATABASE_URL.", reason=state)
+    if error.connection_invalidated or state.startswith(_UNAVAILABLE):
+        return unavailable(state or "disconnected")
+    return None
+
+
+def unavailable(reason: str) -> StorageUnavailable:
+    return StorageUnavailable("The database cannot be reached right now.", retry_after=1, reason=reason)
+
+
+async def _run(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    except DBAPIError as error:
+        if meant := meaning(error):
+            raise meant from error
+        raise
+    except (OSError, NoneFree) as error:
+        # A function of a Connection touches no other file or socket: this is the database's.
+        raise unavailable(type(error).__name__) from error
+
+
+def _for_asyncpg(url: URL) -> URL:
+    """libpq writes `sslmode`, asyncpg `ssl`; the values are the same."""
+    query = dict(url.query)
+    if "sslmode" in query:
+        query["ssl"] = query.pop("sslmode")
+    return url.set(drivername="postgresql+asyncpg", query=query)
