@@ -29,6 +29,7 @@ TielineError
 ├── ProviderUnreadable 502        the provider answered something that is not what its document says
 ├── StorageUnavailable 503        the database is away; `retry_after` in seconds
 ├── StorageFull 507               the disk is full
+├── SealBroken 500                a stored secret does not open: changed, or moved from another row
 └── Misconfigured                 a refusal to start: settings, keys, schema
 
 `detail` is for people and says what to do next; `facts` are for machines. Neither ever holds a secret.
@@ -180,6 +181,10 @@ class StorageUnavailable(TielineError):
 
 class StorageFull(TielineError):
     code, title, status = "storage-full", "The disk is full", 507
+
+
+class SealBroken(TielineError):
+    code, title, status = "seal-broken", "A stored secret does not open", 500
 
 
 class Misconfigured(TielineError):
