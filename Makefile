@@ -44,7 +44,7 @@ test-slow: $(FOR_TEST) ## the slow tests: kill -9, many processes, long generati
 check: $(FOR_DEV) ## lint, format, types, order of imports, generated pages up to date (limit: 5 min)
 	@$(call within,60) .venv/bin/ruff check
 	@$(call within,60) .venv/bin/ruff format --check
-	@$(call within,180) .venv/bin/lint-imports
+	@$(call within,180) .venv/bin/lint-imports --no-logo
 	@$(call within,60) .venv/bin/python tools/reference.py --check
 	@$(call within,60) .venv/bin/python tools/sizes.py
 	@$(call within,300) .venv/bin/basedpyright
