@@ -15,7 +15,7 @@ LOCK := pyproject.toml uv.lock
 FOR_RUN := .venv/for-run
 FOR_TEST := .venv/for-test
 FOR_DEV := .venv/for-dev
-SYNC := tools/uv sync --quiet --frozen --inexact
+FETCH := echo 'Fetching packages into .venv/ ...' >&2; tools/uv sync --quiet --frozen --inexact
 
 # within SECONDS: the time limit, where the machine has `timeout`
 TIMEOUT := $(shell command -v timeout)
@@ -56,13 +56,13 @@ docs: $(FOR_DEV) ## write docs/reference/ again from the code (limit: 1 min)
 	@$(call within,60) .venv/bin/python tools/reference.py
 
 $(FOR_RUN): $(LOCK)
-	@$(SYNC) --no-dev --extra server
+	@$(FETCH) --no-dev --extra server
 	@touch $@
 
 $(FOR_TEST): $(LOCK)
-	@$(SYNC) --no-dev --group test --all-extras
+	@$(FETCH) --no-dev --group test --all-extras
 	@touch $(FOR_RUN) $@
 
 $(FOR_DEV): $(LOCK)
-	@$(SYNC) --all-extras
+	@$(FETCH) --all-extras
 	@touch $(FOR_RUN) $(FOR_TEST) $@
