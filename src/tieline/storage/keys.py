@@ -1,0 +1,76 @@
+"""Which key ring a database is opened with.
+
+A wrong or missing key is a refusal to start, never plaintext and never a new key beside old data.
+"""
+
+import hmac
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, select, update
+
+from tieline.errors import Misconfigured
+from tieline.settings import Settings
+from tieline.storage import key_file
+from tieline.storage.database import Database
+from tieline.storage.keyring import HOW, KeyRing
+from tieline.storage.metadata import insert
+from tieline.storage.tables import encryption_keys
+
+
+async def load_key_ring(settings: Settings, database: Database) -> KeyRing:
+    """From the settings; for the embedded database from its 0600 key file, which a fresh install makes.
+
+    Checked against what the database was sealed with. Raises Misconfigured.
+    """
+    if settings.keys:
+        ring = KeyRing.parse(settings.key_ring)
+    elif settings.database_url:
+        raise Misconfigured(f"This database needs a key ring. {HOW}")
+    else:
+        file = settings.data_folder / "keys"
+        ring = key_file.read(file) or await _first(file, database)
+    await admit(ring, database)
+    return ring
+
+
+async def admit(ring: KeyRing, database: Database) -> None:
+    """Check the ring against the stored check values, and enter keys that are new. Raises Misconfigured."""
+    if await database.read(lambda connection: _entered(connection, ring)):
+        return
+    await database.write(lambda connection: _enter(connection, ring))
+
+
+def _entered(connection: Connection, ring: KeyRing) -> bool:
+    """True when the table already says what the ring says."""
+    rows = connection.execute(select(encryption_keys)).all()
+    for row in rows:
+        if row.id not in ring.keys:
+            if row.state != "retired":
+                raise Misconfigured(
+                    f"The key {row.id} is missing from the key ring, and rows are still sealed with it. "
+                    "Put it back behind the first one."
+                )
+        elif not hmac.compare_digest(ring.check_value(row.id), row.check_value):
+            raise Misconfigured(f"The key {row.id} is not the one that this database was sealed with.")
+    states = {row.id: row.state for row in rows}
+    primary = [key_id for key_id, state in states.items() if state == "primary"]
+    return primary == [ring.primary] and states.keys() >= ring.keys.keys()
+
+
+def _enter(connection: Connection, ring: KeyRing) -> None:
+    for key_id in ring.keys:
+        row = {"id": key_id, "check_value": ring.check_value(key_id), "created_at": datetime.now(UTC)}
+        connection.execute(insert(connection, encryption_keys).values(**row, state="readable").on_conflict_do_nothing())
+    # Another process may have entered the same id with another key meanwhile.
+    _entered(connection, ring)
+    keys = encryption_keys.c
+    connection.execute(update(encryption_keys).where(keys.state == "primary").values(state="readable"))
+    connection.execute(update(encryption_keys).where(keys.id == ring.primary).values(state="primary"))
+
+
+async def _first(file: Path, database: Database) -> KeyRing:
+    """The key file of a fresh install."""
+    if await database.read(lambda connection: connection.execute(select(encryption_keys.c.id)).first()):
+        raise Misconfigured(f"The key file {file} is missing. Put it back, or set TIELINE_KEYS.")
+    return key_file.make(file)

@@ -1,0 +1,84 @@
+"""Seal and open what must not be read at rest: AES-256-GCM, bound to the very cell it is stored in.
+
+A blob is: version (1 byte), length of the key id (1), key id, nonce (12), ciphertext and tag. Moved to another row,
+or its row given other origins, it does not open.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tieline.errors import Misconfigured, SealBroken
+from tieline.storage.keyring import KeyRing
+
+_VERSION = 1
+_NONCE_BYTES = 12
+
+
+@dataclass(frozen=True)
+class About:
+    """Where a sealed value is stored. `origins_text` is the row's stored text, as it stands, never recomputed."""
+
+    organization: str
+    table: str
+    row: str
+    field: str
+    origins_text: str = ""
+
+
+class Vault:
+    """Knows the keys; holds no state and touches no database."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._primary = ring.primary
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in ring.keys.items()}
+
+    def seal(self, plain: bytes, *, about: About) -> bytes:
+        # A random nonce is safe for 2^32 values under one key.
+        nonce = os.urandom(_NONCE_BYTES)
+        key_id = self._primary.encode()
+        ciphertext = self._ciphers[self._primary].encrypt(nonce, plain, _associated(about, key_id))
+        return bytes((_VERSION, len(key_id))) + key_id + nonce + ciphertext
+
+    def open(self, blob: bytes, *, about: About) -> bytes:
+        """Raises SealBroken for what was changed or moved, Misconfigured for a key that the ring does not have."""
+        key_id, rest = _parts(blob, about)
+        cipher = self._ciphers.get(key_id.decode(errors="replace"))
+        if cipher is None:
+            raise Misconfigured(f"The key {key_id.decode(errors='replace')} is missing from the key ring.")
+        try:
+            return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _associated(about, key_id))
+        except InvalidTag as error:
+            raise _broken(about) from error
+
+
+def key_id(blob: bytes) -> str:
+    """The id of the key that sealed it. Nothing is verified."""
+    return _parts(blob, About("", "", "", ""))[0].decode(errors="replace")
+
+
+def _parts(blob: bytes, about: About) -> tuple[bytes, bytes]:
+    """(key id, nonce and ciphertext)."""
+    start = 2 + blob[1] if len(blob) > 1 else 0
+    if not blob or blob[0] != _VERSION or len(blob) < start + _NONCE_BYTES + 16:
+        raise _broken(about)
+    return blob[2:start], blob[start:]
+
+
+def _associated(about: About, key_id: bytes) -> bytes:
+    """Each part with its length before it: no two places give the same bytes."""
+    names = (about.organization, about.table, about.row, about.field)
+    parts = [name.encode() for name in names] + [key_id, hashlib.sha256(about.origins_text.encode()).digest()]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def _broken(about: About) -> SealBroken:
+    return SealBroken(
+        "A stored secret does not open: it was changed, or moved from another row. Restore it, or connect again.",
+        table=about.table,
+        row=about.row,
+        field=about.field,
+    )
