@@ -1,0 +1,32 @@
+"""What the audit shows: events, and the outcome of verifying their chain."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from tieline.shapes import Shape
+
+
+class AuditEvent(Shape):
+    """`seq` and `hash` are null until the event is sealed, within a second."""
+
+    id: str
+    organization: str
+    at: datetime
+    actor: str
+    action: str
+    target: str
+    outcome: str
+    facts: Mapping[str, object]
+    seq: int | None = None
+    hash: str | None = None
+
+
+class Verification(Shape):
+    """`broken` is the first sequence number that does not hold, `unsealed` the tail that has none yet."""
+
+    ok: bool
+    events: int
+    heads: int
+    unsealed: int
+    broken: int | None = None
+    reason: str | None = None
