@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tieline.manifest.resolve import resolve
 from tieline.manifest.templates import compile_template
-from tieline.storage.vault import About, KeyRing, Vault
+from tieline.storage.keyring import KeyRing
+from tieline.storage.vault import About, Vault
 
 Operation = Callable[[], object]
 ROUNDS = 5
