@@ -22,7 +22,7 @@ _HEAD = b"tieline audit head 1\n"
 
 @dataclass(frozen=True)
 class Entry:
-    """One event as it is hashed; `facts` is canonical JSON."""
+    """One event; `facts` is canonical JSON. The last three come with the seal."""
 
     id: str
     org: str
@@ -32,10 +32,20 @@ class Entry:
     target: str
     outcome: str
     facts: str
+    seq: int | None = None
+    prev_hash: str | None = None
+    hash: str | None = None
 
-    def hash(self, *, seq: int, prev_hash: str) -> str:
-        """Hexadecimal SHA-256 over the canonical JSON of all members, of the place and of what stands before it."""
-        members = {
+    def hash_at(self, seq: int, prev_hash: str) -> str:
+        """Hexadecimal SHA-256 over the canonical JSON of all members, of the place and of what stands before it.
+
+        In it, `facts` is a string: their canonical JSON.
+        """
+        members = self.members() | {"facts": self.facts, "seq": seq, "prevHash": prev_hash}
+        return hashlib.sha256(canonical(members).encode()).hexdigest()
+
+    def members(self) -> dict[str, object]:
+        return {
             "id": self.id,
             "organization": self.org,
             "at": moment(self.at),
@@ -43,11 +53,8 @@ class Entry:
             "action": self.action,
             "target": self.target,
             "outcome": self.outcome,
-            "facts": json.loads(self.facts),
-            "seq": seq,
-            "prevHash": prev_hash,
+            "facts": read_facts(self.facts),
         }
-        return hashlib.sha256(canonical(members).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -70,54 +77,35 @@ class Head:
             return False
         return True
 
+    def members(self) -> dict[str, object]:
+        return {"organization": self.org, "seq": self.seq, "hash": self.hash, "at": moment(self.at)}
+
     def _signed(self) -> bytes:
-        members = {"organization": self.org, "seq": self.seq, "hash": self.hash, "at": moment(self.at)}
-        return _HEAD + canonical(members).encode()
+        return _HEAD + canonical(self.members()).encode()
 
 
 class Walk:
-    """Is shown all sealed events in order, and all heads in order, each head no later than the event after its own."""
+    """Is shown all events of an organization in order, each head right behind its event, unsealed ones last."""
 
-    def __init__(self, key: Ed25519PublicKey | None) -> None:
+    def __init__(self, org: str, key: Ed25519PublicKey | None) -> None:
+        self._org = org
         self._key = key
-        self._seq = 0
-        self._hash = GENESIS
+        self._seq: int = 0
+        self._hash: str = GENESIS
         self._heads = 0
         self._head_seq = 0
         self._unsealed = 0
         self._broken: tuple[int, str] | None = None
 
-    def event(self, entry: Entry, *, seq: int, prev_hash: str, hash: str) -> None:
-        if self._broken:
-            return
-        if seq != self._seq + 1:
-            self._broken = (self._seq + 1, "an event is missing")
-        elif prev_hash != self._hash:
-            self._broken = (seq, "it does not follow the event before it")
-        elif entry.hash(seq=seq, prev_hash=prev_hash) != hash:
-            self._broken = (seq, "it was changed")
-        else:
-            self._seq, self._hash = seq, hash
-
-    def head(self, head: Head) -> None:
-        if self._broken:
-            return
-        if head.seq != self._seq:
-            self._broken = (self._seq + 1, "events of a signed head are missing")
-        elif head.hash != self._hash:
-            self._broken = (head.seq, "a signed head says otherwise")
-        elif self._key is None or not head.signed_by(self._key):
-            self._broken = (head.seq, "the signature of a head does not hold")
-        else:
-            self._heads += 1
-            self._head_seq = head.seq
-
-    def unsealed(self, count: int) -> None:
-        self._unsealed += count
+    def show(self, item: Entry | Head) -> None:
+        if isinstance(item, Entry) and item.seq is None:
+            self._unsealed += 1
+        elif self._broken is None and (reason := self._fault(item)):
+            self._broken = (self._seq + 1 if isinstance(item, Entry) else self._head_seq + 1, reason)
 
     def end(self) -> Verification:
-        # Each seal signs a head with its last event.
-        if not self._broken and self._head_seq != self._seq:
+        # A seal signs a head together with its last event.
+        if self._broken is None and self._head_seq != self._seq:
             self._broken = (self._head_seq + 1, "no signed head covers it")
         seq, reason = self._broken or (None, None)
         return Verification(
@@ -129,6 +117,30 @@ class Walk:
             reason=reason,
         )
 
+    def _fault(self, item: Entry | Head) -> str | None:
+        if item.org != self._org:
+            return "it belongs to another organization"
+        return self._event_fault(item) if isinstance(item, Entry) else self._head_fault(item)
+
+    def _event_fault(self, entry: Entry) -> str | None:
+        seq, own = self._seq + 1, entry.hash_at(self._seq + 1, self._hash)
+        if entry.seq != seq:
+            return "an event is missing"
+        if entry.prev_hash != self._hash:
+            return "it does not follow the event before it"
+        if entry.hash != own:
+            return "it was changed"
+        self._seq, self._hash = seq, own
+        return None
+
+    def _head_fault(self, head: Head) -> str | None:
+        if head.seq != self._seq or head.hash != self._hash:
+            return "a signed head says otherwise"
+        if self._key is None or not head.signed_by(self._key):
+            return "the signature of a head does not hold"
+        self._heads, self._head_seq = self._heads + 1, head.seq
+        return None
+
 
 def canonical(value: object) -> str:
     """JSON with sorted names, no blanks and no escapes beyond what JSON demands.
@@ -136,6 +148,15 @@ def canonical(value: object) -> str:
     Raises TypeError for what may hide a secret (a Secret, bytes, any object), ValueError for NaN.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def read_facts(text: str) -> dict[str, object]:
+    """What cannot be read was changed in the database; it is shown all the same."""
+    try:
+        facts: object = json.loads(text)
+    except ValueError:
+        return {"unreadable": text}
+    return facts if isinstance(facts, dict) else {"unreadable": text}  # pyright: ignore[reportUnknownVariableType]
 
 
 def moment(at: datetime) -> str:

@@ -1,0 +1,139 @@
+"""The audit as others use it: log what is done, list it, verify it, export it; and the loop that seals."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from tieline.actor import Actor
+from tieline.audit import reading
+from tieline.audit.chain import Entry, Head, Walk
+from tieline.audit.committer import Also, Committer
+from tieline.audit.export import END, first_line, line
+from tieline.audit.record import row
+from tieline.audit.seal import BATCH, public_key, seal, waiting
+from tieline.audit.types import AuditEvent, Verification
+from tieline.errors import TielineError
+from tieline.shapes import Page
+from tieline.storage.database import Database
+from tieline.storage.vault import Vault
+
+_log = structlog.get_logger("tieline.audit")
+
+
+class Audit:
+    """`start()` begins to seal; without it events are written all the same, and stay unsealed."""
+
+    def __init__(self, database: Database, vault: Vault, *, every: float = 0.5) -> None:
+        self._database = database
+        self._vault = vault
+        self._every = every
+        self._committer = Committer(database)
+        self._sealer: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._sealer = asyncio.create_task(self._run(), name="tieline-audit-sealer")
+
+    async def close(self) -> None:
+        """Writes what waits, and seals it."""
+        await self._committer.close()
+        if self._sealer:
+            self._sealer.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sealer
+            with suppress(TielineError):
+                await self.seal()
+
+    async def log(
+        self, actor: Actor, action: str, target: str, *, outcome: str = "ok", also: Also | None = None, **facts: object
+    ) -> None:
+        """Durable when it returns: then a credential may leave. Raises StorageUnavailable and StorageFull."""
+        await self._committer.commit(row(actor, action, target, outcome, facts), also)
+
+    async def list(
+        self,
+        actor: Actor,
+        *,
+        target: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[AuditEvent]:
+        """The events of the actor's organization, newest first."""
+        actor.require("audit:read")
+        org = actor.organization
+        return await self._database.read(
+            lambda connection: reading.page(
+                connection, org, target=target, action=action, since=since, limit=limit, cursor=cursor
+            )
+        )
+
+    async def verify(self, actor: Actor) -> Verification:
+        """Walks the whole chain. Bounded memory, several transactions."""
+        actor.require("audit:read")
+        walk = Walk(actor.organization, await self._public_key(actor.organization))
+        async for item in self._chain(actor.organization):
+            walk.show(item)
+        return walk.end()
+
+    def export(self, actor: Actor) -> AsyncIterator[str]:
+        """JSON lines, as `tieline.audit.export` describes and verifies them."""
+        actor.require("audit:read")
+        return self._export(actor.organization)
+
+    async def seal(self) -> int:
+        """Seal everything there is; how many events that were."""
+        total = 0
+        for org in await self._database.read(waiting):
+            sealed = BATCH
+            while sealed == BATCH:
+                sealed = await self._seal(org)
+                total += sealed
+        return total
+
+    async def _seal(self, org: str) -> int:
+        return await self._database.write(lambda connection: seal(connection, self._vault, org))
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.seal()
+            except TielineError as error:
+                _log.warning("audit.seal.postponed", code=error.code)
+            except Exception:
+                # Whatever it is, the next round tries again: events must not stay unsealed for good.
+                _log.exception("audit.seal.failed")
+            await asyncio.sleep(self._every)
+
+    async def _export(self, org: str) -> AsyncIterator[str]:
+        yield first_line(org, await self._public_key(org))
+        async for item in self._chain(org):
+            yield line(item)
+        yield END
+
+    async def _chain(self, org: str) -> AsyncIterator[Entry | Head]:
+        """Sealed as of now, then what is not sealed yet."""
+        end = await self._database.read(lambda connection: reading.last(connection, org))
+        seq = 0
+        while seq < end:
+            items, seq = await self._stretch(org, seq, end)
+            for item in items:
+                yield item
+        newest = ""
+        while batch := await self._unsealed(org, newest):
+            for entry in batch:
+                yield entry
+            newest = batch[-1].id
+
+    async def _stretch(self, org: str, after: int, end: int) -> "tuple[list[Entry | Head], int]":
+        return await self._database.read(lambda connection: reading.stretch(connection, org, after=after, end=end))
+
+    async def _unsealed(self, org: str, after: str) -> "list[Entry]":
+        return await self._database.read(lambda connection: reading.unsealed(connection, org, after=after))
+
+    async def _public_key(self, org: str) -> Ed25519PublicKey | None:
+        return await self._database.read(lambda connection: public_key(connection, self._vault, org))
