@@ -25,7 +25,7 @@ from tieline.manifest.expressions import (
     walk,
 )
 from tieline.manifest.filters import FILTERS, Filter
-from tieline.manifest.values import MAX_BYTES, MAX_TEXT, Missing, Unrenderable, is_mapping, is_sequence, joined, member
+from tieline.manifest.values import MAX_BYTES, MAX_TEXT, Missing, Unrenderable, joined, member
 
 Scope = Mapping[str, object]
 Evaluate = Callable[[Scope, "Meter"], object]
@@ -278,11 +278,12 @@ def _step(call: Call) -> Step:
     arguments = tuple(_present(argument) for argument in call.arguments)
     if call.name == "default":
         return lambda value, scope, meter: arguments[0](scope, meter)
-    apply, weight, flat = wanted.apply, wanted.weight, wanted.flat
+    apply, cost = wanted.apply, wanted.cost
 
     def run(value: object, scope: Scope, meter: Meter) -> object:
-        meter.spend(flat + weight * _size(value))
-        found = apply(value, *[argument(scope, meter) for argument in arguments])
+        given = [argument(scope, meter) for argument in arguments]
+        meter.spend(cost(value, *given))
+        found = apply(value, *given)
         _bounded(found)
         return found
 
@@ -307,12 +308,6 @@ def _checked(call: Call) -> Filter:
         except Unrenderable as fault:
             raise TemplateFault(f"`{call.name}` cannot take this.", call.at, fault.message) from None
     return wanted
-
-
-def _size(value: object) -> int:
-    if isinstance(value, str | bytes):
-        return len(value)
-    return 16 * len(value) if is_sequence(value) or is_mapping(value) else 8
 
 
 def _bounded(value: object) -> None:

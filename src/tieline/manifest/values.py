@@ -43,7 +43,7 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def text_of(value: object) -> str:
-    """Text as JSON would write it; bytes must be UTF-8. Raises Unrenderable."""
+    """Text as JSON would write it; bytes must be UTF-8, and a list or a map is no text. Raises Unrenderable."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -56,7 +56,7 @@ def text_of(value: object) -> str:
         return _decoded(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return json_of(value)
+    raise Unrenderable("A list or a map stands where text is needed: use json or join.")
 
 
 def bytes_of(value: object) -> bytes:
