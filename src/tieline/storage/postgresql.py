@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, TypeVar
 
-from sqlalchemy import URL, Connection, Pool, text
+from sqlalchemy import URL, Connection, ExceptionContext, Pool, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -23,8 +23,9 @@ COMMAND_SECONDS = 5.0
 MIGRATION_LOCK = 7_241_995_031_338
 
 _DISK_FULL = "53100"
-# Lost or refused connections, a standby, resources, a shutdown, a lock or deadlock, a cancelled statement.
-_UNAVAILABLE = ("08", "25006", "53", "55P03", "57", "40", "58")
+_READ_ONLY = "25006"
+# Lost or refused connections, resources, a shutdown, a lock or deadlock, a cancelled statement.
+_UNAVAILABLE = ("08", "53", "55P03", "57", "40", "58")
 _REFUSED = ("28", "3D000")
 
 
@@ -37,6 +38,7 @@ class PostgresqlStore:
     def __init__(self, url: URL) -> None:
         self._url = _for_asyncpg(url)
         self._writer = self._engine(AsyncAdaptedQueuePool, command_seconds=COMMAND_SECONDS)
+        event.listen(self._writer.sync_engine, "handle_error", _demoted)
         self._reader = self._engine(
             AsyncAdaptedQueuePool, command_seconds=COMMAND_SECONDS, default_transaction_read_only="on"
         ).execution_options(isolation_level="AUTOCOMMIT")
@@ -87,6 +89,12 @@ def meaning(error: DBAPIError) -> TielineError | None:
     if error.connection_invalidated or state.startswith(_UNAVAILABLE):
         return unavailable(state or "disconnected")
     return None
+
+
+def _demoted(context: ExceptionContext) -> None:
+    """After a failover the old primary only reads: leave all its connections, and look for the new one."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def unavailable(reason: str) -> StorageUnavailable:

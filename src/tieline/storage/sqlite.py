@@ -40,7 +40,10 @@ class SqliteStore:
 
     def __init__(self, file: str) -> None:
         path = self._path = Path(file).expanduser()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
         self._writer = _engine(path, size=1, begin="BEGIN IMMEDIATE", pragmas=("journal_mode=WAL",))
         self._reader = _engine(path, size=READERS, begin="BEGIN", pragmas=("query_only=ON",))
         self._write_threads = ThreadPoolExecutor(1, thread_name_prefix="tieline-write")
