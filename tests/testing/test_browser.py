@@ -20,7 +20,7 @@ PAGE = """<title>Forms &amp; links</title><a href="/there">Go <b>there</b></a>
  <input name=gone disabled value=x>
  <select name=one><option value=a>A<option value=b selected>B</select>
  <select name=first><option value=a>A</option><option value=b>B</option></select>
- <textarea name=long>
+ <select name=plain><option>Some  label<option>B</select><textarea name=long>
 Some text</textarea>
  <button name=do value=save>Save</button><button name=do value=drop>Drop</button>
 </form>
@@ -84,7 +84,7 @@ async def test_a_form_sends_what_the_page_filled_in(site: str, browser: Browser)
     assert page.title == "Forms & links"
     assert page.links == {"Go there": f"{site}/there"}
     assert '"query":"x=1"' in answer.text
-    assert "text=a%26b&token=t&on=on&pick=2&one=b&first=a&long=Some+text&do=save" in answer.text
+    assert "text=a%26b&token=t&on=on&pick=2&one=b&first=a&plain=Some+label&long=Some+text&do=save" in answer.text
 
 
 async def test_given_values_replace_what_the_page_filled_in(site: str, browser: Browser):
@@ -92,7 +92,7 @@ async def test_given_values_replace_what_the_page_filled_in(site: str, browser: 
 
     answer = await browser.submit(form, text=["1", "2"], pick="1", on=None, off="1", do="drop")
 
-    assert "token=t&one=b&first=a&long=Some+text&text=1&text=2&pick=1&off=1&do=drop" in answer.text
+    assert "token=t&one=b&first=a&plain=Some+label&long=Some+text&text=1&text=2&pick=1&off=1&do=drop" in answer.text
 
 
 async def test_a_get_form_replaces_the_query(site: str, browser: Browser):

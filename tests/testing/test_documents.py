@@ -46,3 +46,10 @@ def test_a_basic_document_asks_for_a_name_and_a_password():
     resolved = resolve(practice_basic_document(BASE))
 
     assert resolved["auth"]["default"]["inputs"].keys() == {"username", "password"}
+
+
+def test_the_document_as_shipped_has_the_shape_of_one():
+    resolved = resolve(practice_document(BASE))
+
+    assert resolved["auth"]["default"]["refresh"] == {"rotation": "strict"}
+    assert resolved["auth"]["default"]["apply"]["headers"]["Authorization"].startswith("Bearer ")

@@ -4,7 +4,8 @@ Needs the `server` extra."""
 
 from tieline.testing.browser import Browser
 from tieline.testing.documents import practice_basic_document, practice_document, practice_key_document
-from tieline.testing.page import Form, Page
+from tieline.testing.forms import Form
+from tieline.testing.page import Page
 from tieline.testing.people import PEOPLE, Person
 from tieline.testing.provider import PracticeProvider
 from tieline.testing.resources import masked, stream_bytes

@@ -6,7 +6,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx2
 
-from tieline.testing.page import Form, Page
+from tieline.testing.forms import Form
+from tieline.testing.page import Page
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 20
