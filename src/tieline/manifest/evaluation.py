@@ -104,7 +104,7 @@ def compile_template(text: str) -> Template:
 def _expression(node: Node) -> Expression:
     names = names_of(node)
     evaluate = _compiled(node)
-    if isinstance(node, Variable | Lookup | Literal) or _says_default(node):
+    if isinstance(node, Variable | Lookup) or node == Literal("") or _says_default(node):
         return Expression(node, names, evaluate)
     name = min(names, default="null")
 

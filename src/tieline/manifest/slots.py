@@ -188,14 +188,15 @@ def _authority_plan(text: str, pieces: list[Piece]) -> tuple[tuple[Piece, ...], 
     host: list[Piece] = []
     port: list[Piece] | None = None
     for piece in pieces:
-        if port is not None or isinstance(piece, Expression):
+        if isinstance(piece, Expression):
             (host if port is None else port).append(piece)
             continue
-        before, colon, after = piece.partition(":")
-        if before and not re.fullmatch(r"[A-Za-z0-9._-]+", before):
+        before, colon, after = piece.partition(":") if port is None else ("", ":", piece)
+        if not re.fullmatch(r"[A-Za-z0-9._-]*", before) or not re.fullmatch(r"[0-9]*", after):
             raise _fault(text, "The host is not a valid one.", "User information does not belong in a URL.")
         host.extend([before] if before else [])
-        port = ([after] if after else []) if colon else None
+        if colon:
+            port = [*(port or ()), *([after] if after else ())]
     if port == [] or not host:
         raise _fault(text, "The host or the port is empty.")
     return tuple(host), tuple(port or ())
