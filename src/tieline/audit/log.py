@@ -16,7 +16,7 @@ from tieline.audit.export import END, first_line, line
 from tieline.audit.record import row
 from tieline.audit.seal import BATCH, public_key, seal, waiting
 from tieline.audit.types import AuditEvent, Verification
-from tieline.errors import TielineError
+from tieline.errors import SealBroken, StorageFull, StorageUnavailable
 from tieline.shapes import Page
 from tieline.storage.database import Database
 from tieline.storage.vault import Vault
@@ -44,7 +44,8 @@ class Audit:
             self._sealer.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sealer
-            with suppress(TielineError):
+            # What stays unsealed is sealed at the next start.
+            with suppress(StorageUnavailable, StorageFull):
                 await self.seal()
 
     async def log(
@@ -102,7 +103,7 @@ class Audit:
         while True:
             try:
                 await self.seal()
-            except TielineError as error:
+            except (StorageUnavailable, StorageFull) as error:
                 _log.warning("audit.seal.postponed", code=error.code)
             except Exception:
                 # Whatever it is, the next round tries again: events must not stay unsealed for good.
@@ -136,4 +137,7 @@ class Audit:
         return await self._database.read(lambda connection: reading.unsealed(connection, org, after=after))
 
     async def _public_key(self, org: str) -> Ed25519PublicKey | None:
-        return await self._database.read(lambda connection: public_key(connection, self._vault, org))
+        """None until the first seal, and when somebody put another key there: then no head verifies."""
+        with suppress(SealBroken):
+            return await self._database.read(lambda connection: public_key(connection, self._vault, org))
+        return None

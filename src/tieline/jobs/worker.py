@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from tieline.errors import TielineError
+from tieline.errors import StorageFull, StorageUnavailable, TielineError
 from tieline.jobs import rows
 from tieline.jobs.rows import Job
 from tieline.storage.database import Database
@@ -81,7 +81,7 @@ class Worker:
                     await self._prepare()
                     prepared = True
                 await self._claim()
-            except TielineError as error:
+            except (StorageUnavailable, StorageFull) as error:
                 _log.warning("jobs.postponed", code=error.code)
             except Exception:
                 # Whatever it is, the loop goes on: nothing else would run the jobs.
@@ -128,5 +128,5 @@ class Worker:
 
     async def _save(self, change: Callable[[Connection], None]) -> None:
         # If this cannot be written, the lease runs out, and the job runs again.
-        with suppress(TielineError):
+        with suppress(StorageUnavailable, StorageFull):
             await self._database.write(change)
