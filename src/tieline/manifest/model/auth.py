@@ -1,8 +1,8 @@
 """How a credential is acquired, renewed, applied and checked: one auth method."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tieline.manifest.model.inputs import Input
 from tieline.manifest.model.requests import (
@@ -15,7 +15,7 @@ from tieline.manifest.model.requests import (
     no_capture,
     no_map,
 )
-from tieline.manifest.model.shapes import Alt, Capture, Many, Map, Model, Name, OneOrMany, Template
+from tieline.manifest.model.shapes import Alt, Capture, Many, Map, Model, Name, Template, listed
 
 AuthType = Literal["none", "webhook", "api_key", "basic", "oauth2", "oauth1", "session", "signature", "app"]
 ClientAuth = Literal[
@@ -189,7 +189,7 @@ class AuthMethodKeys(Model):
         description="seconds a credential lives when the provider does not say; 0 = it does not expire",
     )
     refresh: Refresh = Field(default_factory=Refresh)
-    apply: OneOrMany[Apply] = ()
+    apply: Annotated[Many[Apply], BeforeValidator(listed, json_schema_input_type=Apply | list[Apply])] = ()
     on_connect: Many[Request] = Field(
         default=(),
         description="calls after the credential exists: discover accounts, mark installed, register",

@@ -7,7 +7,7 @@ snake case of the document's keys; a Python keyword gets a trailing underscore (
 from collections.abc import Callable
 from typing import Annotated, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, JsonValue, Strict, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Strict, Tag
 
 T = TypeVar("T")
 
@@ -44,7 +44,6 @@ def standing_for(key: str) -> Callable[[object], object]:
 
 # A JSON array; a tuple here, because models are values.
 Many = Annotated[tuple[T, ...], Strict(False)]
-OneOrMany = Annotated[tuple[T, ...], Strict(False), BeforeValidator(listed, json_schema_input_type=T | list[T])]
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]

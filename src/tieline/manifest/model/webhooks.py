@@ -1,8 +1,8 @@
 """What a provider sends us: how a delivery is proved genuine, read, routed and answered."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from tieline.manifest.model.requests import Request, Test, no_capture, no_map
 from tieline.manifest.model.shapes import (
@@ -12,11 +12,11 @@ from tieline.manifest.model.shapes import (
     Map,
     Model,
     Name,
-    OneOrMany,
     Status,
     Template,
     Tree,
     camel,
+    listed,
 )
 
 Algorithm = Literal[
@@ -183,7 +183,9 @@ class Webhooks(Model):
         ],
     )
     secret: WebhookSecret = Field(default_factory=WebhookSecret)
-    verify: OneOrMany[Verify] = Field(default=(), description="any one suffices")
+    verify: Annotated[Many[Verify], BeforeValidator(listed, json_schema_input_type=Verify | list[Verify])] = Field(
+        default=(), description="any one suffices"
+    )
     handshakes: Many[Handshake] = ()
     payload: Payload = Field(default_factory=Payload)
     event: Event = Field(default_factory=Event)
