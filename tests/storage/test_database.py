@@ -198,3 +198,10 @@ async def test_a_password_in_an_address_that_cannot_be_read_is_not_repeated():
         await Database.open("post gres:// u:hunter2@host")
 
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_only_its_owner_reads_the_file_and_its_journals(database, tmp_path):
+    await database.write(add("a"))
+
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("tieline.db*")} == {0o600}

@@ -40,10 +40,7 @@ class SqliteStore:
 
     def __init__(self, file: str) -> None:
         path = self._path = Path(file).expanduser()
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise Misconfigured(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
+        _make(path)
         self._writer = _engine(path, size=1, begin="BEGIN IMMEDIATE", pragmas=("journal_mode=WAL",))
         self._reader = _engine(path, size=READERS, begin="BEGIN", pragmas=("query_only=ON",))
         self._write_threads = ThreadPoolExecutor(1, thread_name_prefix="tieline-write")
@@ -86,6 +83,16 @@ def meaning(error: DBAPIError) -> TielineError | None:
     if name.startswith(_UNAVAILABLE):
         return StorageUnavailable("The database cannot be reached right now.", retry_after=1, reason=name)
     return None
+
+
+def _make(path: Path) -> None:
+    """The journal files beside it get the mode of the file."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)
+    except OSError as error:
+        raise Misconfigured(f"The database file {path} cannot be made: {error.strerror}.", path=str(path)) from error
 
 
 def _run(engine: Engine, work: Callable[[Connection], T]) -> T:
