@@ -18,7 +18,8 @@ from pages import page, table
 from schema_tables import schema_tables
 from tieline import errors
 from tieline.errors import TielineError
-from tieline.manifest.model import Alt, Capture, Document, Map, Template, Tree
+from tieline.manifest.model import Alt, Capture, Map, Template, Tree
+from tieline.manifest.schema import json_schema
 from tieline.settings import Settings
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -76,7 +77,7 @@ def leaf_meanings(docstring: str) -> dict[str, str]:
 def manifest_page() -> str:
     shapes: dict[str, Any] = {"Template": Template, "Alternatives": Alt, "Map": Map, "Tree": Tree, "Capture": Capture}
     named = {str(TypeAdapter(shape).json_schema()["description"]): name for name, shape in shapes.items()}
-    schema = Document.model_json_schema()
+    schema = json_schema()
     return page(
         "Provider documents",
         " ".join(schema["description"].split()),
@@ -90,7 +91,7 @@ def manifest_page() -> str:
 
 
 def provider_schema() -> str:
-    return json.dumps(Document.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 PAGES: dict[str, Callable[[], str]] = {
