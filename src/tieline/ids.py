@@ -1,5 +1,6 @@
 """Identifiers: a prefix and lowercase Crockford base32 of a UUIDv7 (RFC 9562, section 5.7), so they sort by time."""
 
+import hashlib
 import os
 import time
 
@@ -13,4 +14,14 @@ def new_id(prefix: str) -> str:
     value = (milliseconds << 80) | random
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return prefix + "_" + "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+    return prefix + "_" + _base32(value)
+
+
+def made_id(prefix: str, *parts: str) -> str:
+    """The same id for the same parts, so that it is known before its row is stored. Says nothing about time."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return prefix + "_" + _base32(int.from_bytes(digest[:16]))
+
+
+def _base32(value: int) -> str:
+    return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))

@@ -4,11 +4,12 @@ import copy
 from typing import Any
 
 import pytest
-from tests.manifest.documents import EXAMPLES, KEY, OAUTH, base
 
 from tieline.manifest import resolve
 from tieline.manifest.digest import change_class, digest, security_digest
 from tieline.manifest.resolve import merge
+
+from .documents import EXAMPLES, KEY, OAUTH, base
 
 FULL = merge(
     OAUTH,

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.manifest.documents import EXAMPLES, KEY, OAUTH, SCHEMES, SEED, base
 
 from tieline.errors import InvalidProvider
 from tieline.manifest import load, resolve
 from tieline.manifest.resolve import expand, lift, merge, merged, with_variant
+
+from .documents import EXAMPLES, KEY, OAUTH, SCHEMES, SEED, base
 
 REGISTRY = ("status", "isPublic", "isCustom", "replacedBy")
 

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.manifest.documents import EXAMPLES, KEY, OAUTH, base
 
 from tieline.manifest import load, resolve
 from tieline.manifest.resolve import merge
 from tieline.manifest.support import not_yet
+
+from .documents import EXAMPLES, KEY, OAUTH, base
 
 
 def reasons(document: dict[str, Any], method: str = "default") -> str:

@@ -47,7 +47,9 @@ def expand(merged: Mapping[str, Any]) -> Json:
 
 
 def _method(method: Json) -> Json:
-    kind = method.setdefault("type", next((label for key, label in _LABELS.items() if method.get(key)), "none"))
+    if method.get("type") is None:
+        method["type"] = next((label for key, label in _LABELS.items() if method.get(key)), "none")
+    kind = method["type"]
     api_key = method.pop("apiKey", None)
     basic = method.pop("basic", None)
     default: Json = {}
@@ -83,7 +85,7 @@ def _basic(method: Json, basic: Json) -> Json:
 
 
 def _api_key(method: Json, api_key: Json) -> Json:
-    name = api_key.get("input") or "apiKey"
+    name = str(api_key.get("input") or "apiKey")
     _declare(method, {name: {"type": "string", "secret": True, "label": "API key"}})
     _put_check(method, api_key)
     place, prefix = api_key.get("location") or "header", str(api_key.get("keyPrefix") or "")
@@ -92,7 +94,7 @@ def _api_key(method: Json, api_key: Json) -> Json:
         return {"path": f"/{prefix.lstrip('/')}{key}"}
     if place != "cookie" and re.search(r"[A-Za-z0-9]$", prefix):
         prefix += " "
-    return {_PLACES.get(str(place), "headers"): {api_key.get("keyName") or "Authorization": prefix + key}}
+    return {_PLACES.get(str(place), "headers"): {str(api_key.get("keyName") or "Authorization"): prefix + key}}
 
 
 def _put_check(method: Json, api_key: Json) -> None:

@@ -21,6 +21,14 @@ def inputs_of(provider: Provider, method: AuthMethod) -> dict[str, Input]:
     return {**provider.inputs, **method.inputs}
 
 
+def all_inputs(provider: Provider) -> dict[str, Input]:
+    """The inputs of every method together: what an admin is asked for once."""
+    declared = dict(provider.inputs)
+    for method in provider.auth.values():
+        declared |= method.inputs
+    return declared
+
+
 def read_inputs(
     declared: Mapping[str, Input], given: Mapping[str, object], *, from_: AbstractSet[str]
 ) -> dict[str, object]:

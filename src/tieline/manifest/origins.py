@@ -252,4 +252,3 @@ _EXPRESSION = re.compile(r"""\{\{(?:[^'"}]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\
 def _after_expression(text: str, at: int) -> int:
     found = _EXPRESSION.match(text, at)
     return found.end() if found else len(text)
-

@@ -61,7 +61,7 @@ def _from_json(text: str) -> object:
         refuse(f"The document is nested more than {DEEPEST} levels deep.", code="too_deep")
     except json.JSONDecodeError as error:
         refuse(f"This is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).")
-    _check_tree(document)
+    check_tree(document)
     return document
 
 
@@ -91,8 +91,11 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _check_tree(document: object) -> None:
-    """Depth and text: a lone surrogate or a NUL could be neither stored nor hashed."""
+def check_tree(document: object) -> None:
+    """Depth and text, also of a document that came parsed.
+
+    A lone surrogate or a NUL could be neither stored nor hashed. Raises InvalidProvider.
+    """
     todo = [(document, 1)]
     while todo:
         value, depth = todo.pop()
@@ -126,7 +129,7 @@ def _from_yaml(text: str) -> object:
                 refuse(f"Line {_line(event)} starts a second document.", hint="Send one document at a time.")
             found = True
             document = _node(next(events), events, depth=1)
-    _check_tree(document)
+    check_tree(document)
     return document
 
 

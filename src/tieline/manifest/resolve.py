@@ -13,6 +13,7 @@ from tieline.manifest.expanding import expand
 from tieline.manifest.inputs import read_value
 from tieline.manifest.merging import Json, as_object, lift, merge, over, without_nulls
 from tieline.manifest.model import Input, Provider
+from tieline.manifest.read import check_tree
 from tieline.manifest.shaping import shape_faults
 from tieline.manifest.variables import declared_names, open_names
 
@@ -44,6 +45,7 @@ def load(resolved: Mapping[str, Any]) -> Provider:
 
 def merged(document: Mapping[str, Any], *, base: Bases = no_bases) -> Json:
     """The document over its bases with params filled in, shorthands still unexpanded: what `base` may answer with."""
+    check_tree(document)
     faults: list[Fault] = []
     result = lay_over_bases(document, base=base, faults=faults)
     if faults:

@@ -94,8 +94,9 @@ def root(name: str) -> str:
 
 
 def open_names(tree: object) -> set[str]:
-    """The first parts of all names used below `tree` that are not the engine's."""
-    return {root(name) for use in uses(tree) for name in names_in(use.text)} - ENGINE
+    """The flat names used below `tree` that are not the engine's; a dotted one is no input that could be asked for."""
+    names = {name for use in uses(tree) for name in names_in(use.text)}
+    return {name for name in names if name.isidentifier()} - ENGINE
 
 
 def declared_names(document: dict[str, Any]) -> set[str]:

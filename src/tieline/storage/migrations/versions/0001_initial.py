@@ -33,7 +33,6 @@ def _organizations() -> None:
         sa.Column("branding", JSON, nullable=False),
         sa.Column("return_urls", JSON, nullable=False),
         sa.Column("embed_origins", JSON, nullable=False),
-        sa.Column("signing_key", sa.LargeBinary),
         sa.Column("created_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_organizations"),
         sa.UniqueConstraint("parent_id", "slug", name="uq_organizations_parent_id_slug"),

@@ -1,0 +1,155 @@
+"""Everything that acting as one account takes, as one value: document, registration, inputs, grant, origins. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tieline.connections.grant import Grant, variables_in
+from tieline.errors import NotConfigured
+from tieline.integrations.registration import Registration
+from tieline.manifest import AuthMethod, Input, Provider
+from tieline.manifest.inputs import derived, inputs_of
+from tieline.manifest.origins import Origins, OriginSet, origins_of
+from tieline.manifest.templates import Missing, render_url
+from tieline.protocols.oauth2 import requested
+from tieline.runner import Setting
+
+_TYPED = frozenset({"user", "admin", "adminOrUser"})
+_USERS_CLIENT = {
+    "clientId": Input.model_validate({"label": "Client ID", "order": -2}),
+    "clientSecret": Input.model_validate({"label": "Client secret", "secret": True, "order": -1}),
+}
+
+
+@dataclass(frozen=True)
+class Access:
+    """`inputs` are the user's plain ones; secret ones stand in the grant. `origins` is the stored consent, if any."""
+
+    manifest: Provider
+    method_name: str
+    registration: Registration
+    variant: str | None = None
+    inputs: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
+    grant: Grant = field(default_factory=Grant)
+    origins: Origins | None = None
+    connection_id: str = ""
+    end_user: str = ""
+
+    @property
+    def method(self) -> AuthMethod:
+        return self.manifest.auth[self.method_name]
+
+    @property
+    def declared(self) -> dict[str, Input]:
+        """The inputs of the method; with them the client, where the user brings one."""
+        declared = inputs_of(self.manifest, self.method)
+        return {**_USERS_CLIENT, **declared} if self.users_client else declared
+
+    @property
+    def users_client(self) -> bool:
+        """Whether the client id and secret are the user's own."""
+        oauth2 = self.method.oauth2
+        if oauth2 is None:
+            return False
+        return oauth2.client_from == "user" or (oauth2.client_from == "either" and not self.registration.client_id)
+
+    def values(self) -> dict[str, object]:
+        """Every variable a template may read, secrets in the clear: never to be logged or stored."""
+        declared = self.declared
+        known = {name: each.default for name, each in declared.items() if each.default is not None}
+        chosen = next((each.set for each in self.manifest.variants if each.id == self.variant), {})
+        given = {**known, **chosen, **self.grant.values, **self.inputs, **self.registration.inputs}
+        engine = {**self.grant.variables(), "client": self._client(), "connection": self._connection()}
+        return {**given, **derived(declared, given, engine), **engine}
+
+    def base_url(self) -> str | None:
+        """The rendered api.baseUrl; None where the document has none, or a variable of it is still missing."""
+        if self.manifest.api.base_url is None:
+            return None
+        try:
+            return render_url(self.manifest.api.base_url, self.values(), inputs=self.declared)
+        except Missing:
+            return None
+
+    def setting(self, use: str, **more: object) -> Setting:
+        """What a Request of this account runs in; `use` names the origins it may reach, `more` adds variables."""
+        return Setting(
+            values={**self.values(), **more},
+            inputs=self.declared,
+            to=self.reach(use),
+            base_url=self.base_url(),
+            rules=self.method.apply,
+        )
+
+    def reach(self, use: str) -> OriginSet:
+        """Where a call of this use (api, check, token, revoke, onConnect) may go.
+
+        That is what was consented to; and for the client's secret, only what its admin could see when entering it.
+        """
+        origins = self.origins or self.computed_origins()
+        also = {"check": "userinfo", "onConnect": "api"}.get(use, "")
+        consented = origins.of_use(use) | origins.of_use(also)
+        for name, own in origins.uses.items():
+            if name.startswith(f"request:{use}."):
+                consented |= own
+        entrusted = self.registration.origins
+        if use not in ("token", "revoke") or self.users_client or entrusted is None:
+            return consented
+        return consented.within(entrusted.of_use(use))
+
+    def computed_origins(self) -> Origins:
+        """From the document and the account's own values; stored when the user consents, never recomputed later."""
+        return origins_of(self.manifest, self.method, self.values())
+
+    def with_captured(self, captured: Mapping[str, object]) -> "Access":
+        """A captured value never overwrites what a person typed."""
+        return replace(self, grant=replace(self.grant, values={**self.grant.values, **self.untyped(captured)}))
+
+    def untyped(self, captured: Mapping[str, object]) -> dict[str, object]:
+        """The captured variables that nobody typed."""
+        declared, known = self.declared, {**self.inputs, **self.registration.inputs, **self.grant.values}
+        return {
+            name: value
+            for name, value in variables_in(captured).items()
+            if not (name in declared and declared[name].from_ in _TYPED and name in known)
+        }
+
+    def scopes(self, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+        """Those of the session, else of the integration, else of the document; the required ones always."""
+        catalog = self.manifest.scope_catalog
+        oauth2 = self.method.oauth2
+        usual = (oauth2.scopes if oauth2 else ()) + tuple(each.value for each in catalog if each.default)
+        chosen = asked if asked is not None else self.registration.scopes
+        required = tuple(each.value for each in catalog if each.required)
+        return tuple(dict.fromkeys([*(usual if chosen is None else chosen), *required]))
+
+    def oauth(self, scopes: tuple[str, ...], **more: object) -> dict[str, object]:
+        """The variable `oauth`: scopes of named tokens stand apart from those of the main one."""
+        named = {each.value: each.token for each in self.manifest.scope_catalog if each.token}
+        apart: dict[str, list[str]] = {}
+        for scope in scopes:
+            if scope in named:
+                apart.setdefault(named[scope] or "", []).append(scope)
+        plain = [scope for scope in scopes if scope not in named]
+        separator = self.method.oauth2.scope_separator if self.method.oauth2 else " "
+        return {"scopes": plain, "scope": requested(plain, separator), "scopesFor": apart, **more}
+
+    def _client(self) -> dict[str, object]:
+        if self.users_client:
+            given = {**self.grant.values, **self.inputs}
+            return {"id": given.get("clientId"), "secret": given.get("clientSecret")}
+        secret = self.registration.client_secret
+        return {"id": self.registration.client_id, "secret": None if secret is None else secret.reveal()}
+
+    def _connection(self) -> dict[str, object]:
+        return {"id": self.connection_id, "externalId": self.end_user}
+
+    def require_client(self) -> None:
+        """Raises NotConfigured when the admin's part is missing."""
+        oauth2 = self.method.oauth2
+        if oauth2 is None or self.users_client:
+            return
+        name = self.manifest.name or "this provider"
+        if not self.registration.client_id:
+            raise NotConfigured(f"Set a client id for {name} first: PUT /v1/integrations/{self.manifest.id}.")
+        if oauth2.client_auth != "none" and self.registration.client_secret is None:
+            raise NotConfigured(f"Set the client secret for {name} first: PUT /v1/integrations/{self.manifest.id}.")

@@ -1,0 +1,267 @@
+"""Completes a connect session: whoever started it says who came back; only then is anything exchanged and saved.
+
+The same nonce and user again within ten minutes gives the same answer; another user burns the flow.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tieline import audit
+from tieline.actor import Actor
+from tieline.connections import acquire, rows, rules, views
+from tieline.connections.access import Access
+from tieline.connections.checks import check
+from tieline.connections.loading import Loader
+from tieline.connections.saving import Draft, save
+from tieline.connections.sessions import about, end, hashed
+from tieline.connections.tables import connect_sessions, connections
+from tieline.connections.types import Completion, Problem, SessionRequest
+from tieline.egress import Egress
+from tieline.errors import (
+    Conflict,
+    EndUserMismatch,
+    ProviderUnavailable,
+    ScopesMissing,
+    SessionEnded,
+    StorageUnavailable,
+    TielineError,
+)
+from tieline.integrations.views import redirect_uri
+from tieline.organizations.tables import organizations
+from tieline.providers import rows as provider_rows
+from tieline.storage import Database
+
+_POLL = 0.1
+_WAIT = 45.0
+_ERRORS = {error.code: error for error in TielineError.__subclasses__()}
+
+
+class Completing:
+    """`by_nonce` is for the application's backend; `complete` is what the interstitial's yes runs."""
+
+    def __init__(self, db: Database, loader: Loader, egress: Egress, *, public_url: str) -> None:
+        self._db = db
+        self._loader = loader
+        self._egress = egress
+        self._url = public_url
+        self._running: set[asyncio.Task[Completion]] = set()
+
+    async def by_nonce(self, actor: Actor, nonce: str, end_user: str) -> Completion:
+        """Exchanges, checks and saves what the browser brought, for the user who is logged in at the application.
+
+        Raises SessionEnded, EndUserMismatch (which burns the flow), AccountMismatch, Conflict, ScopesMissing,
+        CheckFailed, CodeExpired, and ProviderUnavailable, after which it may be tried again.
+        """
+        actor.require("connect")
+        rows.require_end_user(actor, end_user)
+        row = await self._db.read(lambda connection: _by_nonce(connection, actor, nonce))
+        if row is None or row.step in ("new", "started", "burned"):
+            raise SessionEnded("This nonce is not valid. It may have been used by another user, or be over.")
+        if row.end_user != end_user:
+            await self._burn(actor, row)
+            raise EndUserMismatch(
+                "Another user came back than was sent to the provider. Nothing was connected; start again.",
+                session=row.id,
+            )
+        inside = replace(actor, organization=row.org)
+        return await self.complete(inside, row, binding="app")
+
+    async def complete(self, actor: Actor, row: Row[Any], *, binding: str) -> Completion:
+        """A caller that goes away does not stop it. Raises as `by_nonce` does."""
+        if row.step == "done":
+            return await self._repeat(row)
+        if datetime.now(UTC) >= row.expires_at:
+            raise SessionEnded("This connect session is over: it was not completed within ten minutes. Start again.")
+        task = asyncio.create_task(self._claimed(actor, row, binding))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Waits for the exchanges under way."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _ended(self, task: "asyncio.Task[Completion]") -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _claimed(self, actor: Actor, row: Row[Any], binding: str) -> Completion:
+        if not await self._claim(row):
+            return await self._others(row)
+        try:
+            return await self._make(actor, row, binding)
+        except (ProviderUnavailable, StorageUnavailable):
+            # The code may still be good: the same nonce may be sent again.
+            await self._set(row, step="returned", claimed_until=None)
+            raise
+        except TielineError as problem:
+            await self._fail(actor, row, problem)
+            raise
+
+    async def _make(self, actor: Actor, row: Row[Any], binding: str) -> Completion:
+        """Exchange, check, save."""
+        now = datetime.now(UTC)
+        material: dict[str, Any] = json.loads(self._loader.vault.open(row.sealed, about=about(row)))
+        provider, version, access = await self._db.read(lambda open_: self._access(open_, actor, row, material))
+        asked = None if row.scopes is None else tuple(row.scopes)
+        requested = access.scopes(asked) if access.method.oauth2 else ()
+        access = await self._exchanged(access, row, material, requested, now)
+        access = await acquire.run_on_connect(access, self._egress, now=now)
+        checked = await check(access, self._egress, now=now)
+        if checked.problem is not None:
+            raise checked.problem
+        access = checked.access or access
+        _require_scopes(access, checked.scopes)
+        draft = Draft(
+            provider=provider,
+            version=version,
+            end_user=row.end_user,
+            access=access,
+            checked=checked,
+            requested=requested,
+            binding=binding,
+            connection_id=row.connection_id,
+            account_id=row.account_id,
+        )
+
+        def store(connection: Connection) -> Completion:
+            saved = save(connection, self._loader.vault, actor, draft)
+            result = {"result": "reconnected" if saved.renewed else "connected", "connectionId": saved.connection_id}
+            end(connection, row, "done", result)
+            return _completion(connection, row, result)
+
+        try:
+            return await self._db.write(store)
+        except IntegrityError as error:
+            raise Conflict("This account was connected at the same moment. Look at the connections.") from error
+
+    def _access(
+        self, connection: Connection, actor: Actor, row: Row[Any], material: Mapping[str, Any]
+    ) -> tuple[Row[Any], Row[Any], Access]:
+        provider = provider_rows.by_id(connection, row.provider_id)
+        access, version = self._loader.new(
+            connection, actor, provider, row.auth_method, row.variant, version=row.version, end_user=row.end_user
+        )
+        grant = replace(access.grant, values=material.get("secrets", {}))
+        access = replace(access, inputs=material.get("inputs", {}), grant=grant, connection_id=row.connection_id or "")
+        return provider, version, access.with_captured(material.get("captured", {}))
+
+    async def _exchanged(
+        self, access: Access, row: Row[Any], material: Mapping[str, Any], scopes: tuple[str, ...], now: datetime
+    ) -> Access:
+        if access.method.oauth2 is None:
+            return access
+        if "code" not in material:
+            return await acquire.by_client_credentials(access, self._egress, now=now, scopes=scopes)
+        return await acquire.by_code(
+            access,
+            self._egress,
+            now=now,
+            code=material["code"],
+            redirect_uri=redirect_uri(self._url, row.client_row_id),
+            verifier=material["verifier"],
+            scopes=scopes,
+            callback=material["callback"],
+        )
+
+    async def _claim(self, row: Row[Any]) -> bool:
+        now = datetime.now(UTC)
+        free = or_(
+            connect_sessions.c.step == "returned",
+            (connect_sessions.c.step == "completing") & (connect_sessions.c.claimed_until < now),
+        )
+        change = (
+            update(connect_sessions)
+            .where(connect_sessions.c.id == row.id, free)
+            .values(step="completing", claimed_until=now + rules.LEASE)
+        )
+        return await self._db.write(lambda connection: connection.execute(change).rowcount == 1)
+
+    async def _others(self, row: Row[Any]) -> Completion:
+        """Somebody else completes it right now (a reload, a retry): their answer."""
+        deadline = asyncio.get_running_loop().time() + _WAIT
+        query = select(connect_sessions).where(connect_sessions.c.id == row.id)
+        while asyncio.get_running_loop().time() < deadline:
+            again = await self._db.read(lambda connection: connection.execute(query).one())
+            if again.step == "done":
+                return await self._repeat(again)
+            if again.step != "completing":
+                raise SessionEnded("This connect session is over. Start again.")
+            await asyncio.sleep(_POLL)
+        raise ProviderUnavailable("The exchange takes long. Send the nonce again in a moment.", retry_after=5)
+
+    async def _repeat(self, row: Row[Any]) -> Completion:
+        """The stored result; the same problem is raised again."""
+        problem: Mapping[str, Any] = row.result.get("raised") or {}
+        if problem:
+            facts = {"restart": problem["restart"]} if problem.get("restart") else {}
+            raise _ERRORS[problem["code"]](problem["detail"], **facts)
+        return await self._db.read(lambda connection: _completion(connection, row, row.result))
+
+    async def _fail(self, actor: Actor, row: Row[Any], problem: TielineError) -> None:
+        restart = problem.facts.get("restart")
+        shown = {"code": problem.code, "title": problem.title, "detail": problem.detail}
+        result = {"result": "failed", "problem": shown, "raised": {**shown, "restart": restart}}
+
+        def store(connection: Connection) -> None:
+            end(connection, row, "done", result)
+            audit.record(connection, actor, "connectSession.failed", row.id, outcome="failed", reason=problem.code)
+
+        await self._db.write(store)
+
+    async def _burn(self, actor: Actor, row: Row[Any]) -> None:
+        def store(connection: Connection) -> None:
+            end(connection, row, "burned", {"result": "failed", "problem": {"code": EndUserMismatch.code}})
+            audit.record(connection, actor, "connectSession.burned", row.id, outcome="refused", reason="end-user")
+
+        await self._db.write(store)
+
+    async def _set(self, row: Row[Any], **columns: Any) -> None:
+        change = update(connect_sessions).where(connect_sessions.c.id == row.id).values(**columns)
+        await self._db.write(lambda connection: connection.execute(change))
+
+
+def _by_nonce(connection: Connection, actor: Actor, nonce: str) -> Row[Any] | None:
+    """A session of the organization, or of one of its customers."""
+    customers = select(organizations.c.id).where(organizations.c.parent_id == actor.organization)
+    mine = or_(connect_sessions.c.org == actor.organization, connect_sessions.c.org.in_(customers))
+    query = select(connect_sessions).where(connect_sessions.c.nonce_hash == hashed(nonce), mine)
+    return connection.execute(query).first()
+
+
+def _completion(connection: Connection, row: Row[Any], result: Mapping[str, Any]) -> Completion:
+    made = result.get("connectionId")
+    found = connection.execute(rows.query().where(connections.c.id == made)).first() if made else None
+    problem = result.get("problem")
+    provider = provider_rows.by_id(connection, row.provider_id).slug.partition("~")[0]
+    restart = SessionRequest(
+        provider=provider, end_user=row.end_user or None, connection=row.connection_id, return_to=row.return_to
+    )
+    return Completion(
+        result=result["result"],
+        connection=None if found is None else views.connection(found),
+        context=row.context,
+        problem=None if problem is None else Problem.model_validate(problem),
+        restart=restart if found is None else None,
+    )
+
+
+def _require_scopes(access: Access, found: tuple[str, ...] | None) -> None:
+    """Raises ScopesMissing when less was granted than the document requires."""
+    granted = set(access.grant.scopes if found is None else found)
+    implied = {each for scope in access.manifest.scope_catalog if scope.value in granted for each in scope.implies}
+    required = [each.value for each in access.manifest.scope_catalog if each.required]
+    missing = [scope for scope in required if scope not in granted | implied]
+    if missing:
+        raise ScopesMissing(
+            f"The user did not grant what is required: {', '.join(missing)}. Connect again and allow it.",
+            missing=missing,
+        )

@@ -1,0 +1,337 @@
+"""Connections: import, read, label, check, refresh, suspend, delete. Only `credentials` shows a credential."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Required, TypedDict, Unpack
+
+from sqlalchemy import Connection as Open
+from sqlalchemy import Row, delete, update
+
+from tieline.actor import Actor
+from tieline.audit import Audit, record
+from tieline.connections import acquire, rows, views
+from tieline.connections.access import Access
+from tieline.connections.checks import Checked, check
+from tieline.connections.credentials import Credentials, require_usable
+from tieline.connections.forms import asked, split
+from tieline.connections.grant import Grant, read_grant
+from tieline.connections.loading import Loaded, Loader
+from tieline.connections.rows import Reference, as_reference
+from tieline.connections.saving import Draft, save
+from tieline.connections.sessions import require_connectable
+from tieline.connections.tables import connections
+from tieline.connections.tables import credentials as credential_rows
+from tieline.connections.types import CheckResult, Connection, Credential, EndUser
+from tieline.egress import Egress
+from tieline.errors import CheckFailed, Fault, InvalidInputs, InvalidRequest
+from tieline.manifest.inputs import read_inputs
+from tieline.providers import rows as provider_rows
+from tieline.secret import Secret
+from tieline.shapes import Page
+from tieline.storage import Database
+
+
+class Import(TypedDict, total=False):
+    """What an import takes: the `inputs` of a method, or `credentials` with accessToken, refreshToken, expiresAt and
+    scopes. `check` False stores it unproved.
+    """
+
+    provider: Required[str]
+    end_user: str | EndUser | None
+    inputs: Mapping[str, object] | None
+    credentials: Mapping[str, object] | None
+    auth_method: str | None
+    variant: str | None
+    account_id: str | None
+    label: str | None
+    metadata: Mapping[str, object] | None
+    check: bool
+
+
+class Connections:
+    """A connection is named by its id, or by end user, provider and (where there are several) account."""
+
+    def __init__(self, db: Database, loader: Loader, egress: Egress, credentials: Credentials, audit: Audit) -> None:
+        self._db = db
+        self._loader = loader
+        self._egress = egress
+        self._credentials = credentials
+        self._audit = audit
+
+    async def create(self, actor: Actor, **given: Unpack[Import]) -> Connection:
+        """Imports an existing credential, as `upsert` does."""
+        connection, _ = await self.upsert(actor, **given)
+        return connection
+
+    async def upsert(self, actor: Actor, **given: Unpack[Import]) -> tuple[Connection, bool]:
+        """Imports an existing credential, checked first; whether the connection is new stands beside it.
+
+        The same user, provider and account is renewed. Raises InvalidInputs, CheckFailed, NotConnectable, NotFound.
+        """
+        return await self._upsert(actor, **given)
+
+    async def _upsert(
+        self,
+        actor: Actor,
+        *,
+        provider: str,
+        end_user: str | EndUser | None = None,
+        inputs: Mapping[str, object] | None = None,
+        credentials: Mapping[str, object] | None = None,
+        auth_method: str | None = None,
+        variant: str | None = None,
+        account_id: str | None = None,
+        label: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        check: bool = True,
+    ) -> tuple[Connection, bool]:
+        actor.require("connections:write")
+        user = end_user.id if isinstance(end_user, EndUser) else end_user or ""
+        rows.require_end_user(actor, user)
+        _check_restriction(actor, provider)
+        found, version, access = await self._db.read(
+            lambda open_: self._new(open_, actor, provider, user, auth_method, variant)
+        )
+        access = _given(access, inputs or {}, credentials)
+        checked = Checked()
+        if access.method.oauth2 is not None and credentials is None:
+            access = await self._without_user(access)
+        if check:
+            checked = await self._proved(access)
+        draft = Draft(
+            provider=found,
+            version=version,
+            end_user=user,
+            access=checked.access or access,
+            checked=checked,
+            requested=access.scopes(None) if access.method.oauth2 else (),
+            binding="import",
+            account_id=account_id,
+            metadata=metadata,
+            label=label,
+            renews_unnamed=True,
+        )
+
+        def store(open_: Open) -> tuple[Connection, bool]:
+            saved = save(open_, self._loader.vault, actor, draft)
+            return views.connection(rows.find(open_, actor, Reference(id=saved.connection_id))), not saved.renewed
+
+        return await self._db.write(store)
+
+    async def list(
+        self,
+        actor: Actor,
+        *,
+        end_user: str | None = None,
+        provider: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Connection]:
+        """Oldest first; opens no seal. `end_user` '' asks for those of the organization itself."""
+        actor.require("connections:read")
+        if not 1 <= limit <= 200:
+            raise InvalidRequest("`limit` is between 1 and 200.")
+        query = rows.query().where(*rows.visible(actor)).order_by(connections.c.id).limit(limit + 1)
+        if end_user is not None:
+            query = query.where(connections.c.end_user == end_user)
+        if provider is not None:
+            query = query.where(rows.of_provider(provider))
+        if status is not None:
+            query = query.where(rows.has_status(status))
+        if cursor:
+            query = query.where(connections.c.id > cursor)
+        found = await self._db.read(lambda open_: open_.execute(query).all())
+        items = tuple(views.connection(row) for row in found[:limit])
+        return Page(items=items, next_cursor=items[-1].id if len(found) > limit else None)
+
+    async def get(self, actor: Actor, reference: Reference | str) -> Connection:
+        """Raises NotFound, NotConnected, AmbiguousConnection."""
+        actor.require("connections:read")
+        return await self._db.read(lambda open_: views.connection(rows.find(open_, actor, as_reference(reference))))
+
+    async def update(
+        self,
+        actor: Actor,
+        reference: Reference | str,
+        *,
+        label: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> Connection:
+        """Label and metadata; the latter is merged member by member, null removes one."""
+        actor.require("connections:write")
+
+        def change(open_: Open) -> Connection:
+            row = rows.find(open_, actor, as_reference(reference))
+            merged = {**row.metadata, **(metadata or {})}
+            columns: dict[str, Any] = {
+                "metadata": {name: value for name, value in merged.items() if value is not None},
+                "label": row.label if label is None else label or None,
+            }
+            self._change(open_, row, columns)
+            record(open_, actor, "connection.updated", row.id, fields=sorted(metadata or {}))
+            return views.connection(rows.find(open_, actor, Reference(id=row.id)))
+
+        return await self._db.write(change)
+
+    async def suspend(self, actor: Actor, reference: Reference | str) -> Connection:
+        """No traffic from now on, until `resume`. The credential stays."""
+        return await self._switch(actor, reference, "connection.suspended", datetime.now(UTC))
+
+    async def resume(self, actor: Actor, reference: Reference | str) -> Connection:
+        return await self._switch(actor, reference, "connection.resumed", None)
+
+    async def delete(self, actor: Actor, reference: Reference | str) -> None:
+        """Revokes at the provider where that can be done, then shreds the credential, whatever the provider says."""
+        actor.require("connections:write")
+        loaded = await self._db.read(lambda open_: self._loader.load(open_, actor, as_reference(reference)))
+        problem = None
+        if loaded.row.suspended_at is None:
+            problem = await acquire.revoke(loaded.access, self._egress, now=datetime.now(UTC))
+
+        def shred(open_: Open) -> None:
+            open_.execute(delete(credential_rows).where(credential_rows.c.connection_id == loaded.row.id))
+            open_.execute(delete(connections).where(connections.c.id == loaded.row.id))
+            outcome = "ok" if problem is None else "notRevoked"
+            facts = {"provider": views.slug(loaded.row), "endUser": loaded.row.end_user}
+            record(open_, actor, "connection.deleted", loaded.row.id, outcome=outcome, **facts)
+
+        await asyncio.shield(self._db.write(shred))
+
+    async def credentials(self, actor: Actor, reference: Reference | str) -> Credential:
+        """A fresh one, in the clear, audited before it is given. Raises ReconnectRequired, ProviderUnavailable."""
+        actor.require("credentials:read")
+        loaded = await self._credentials.current(actor, as_reference(reference))
+        await self._audit.log(actor, "credential.read", loaded.row.id, also=rows.used(loaded.row.id))
+        return _credential(loaded)
+
+    async def refresh(self, actor: Actor, reference: Reference | str) -> Connection:
+        """Renews the credential now. Raises as `credentials` does."""
+        actor.require("connections:write")
+        loaded = await self._credentials.renew(actor, as_reference(reference))
+        return await self._db.read(lambda open_: views.connection(rows.find(open_, actor, Reference(id=loaded.row.id))))
+
+    async def check(self, actor: Actor, reference: Reference | str) -> CheckResult:
+        """Asks the provider whether the credential works and who it is, and stores the answer."""
+        actor.require("connections:write")
+        loaded = await self._credentials.current(actor, as_reference(reference))
+        now = datetime.now(UTC)
+        checked = await check(loaded.access, self._egress, now=now)
+        problem = checked.problem
+
+        def store(open_: Open) -> None:
+            if problem is None:
+                rows.mark(open_, loaded.row.id, state="ok", code=None, message=None)
+            else:
+                state = "reconnect" if isinstance(problem, CheckFailed) else "failing"
+                rows.mark(open_, loaded.row.id, state=state, code=problem.code, message=problem.detail)
+            columns = {"last_checked_at": now, **({"identity": dict(checked.identity)} if checked.identity else {})}
+            open_.execute(update(connections).where(connections.c.id == loaded.row.id).values(columns))
+            outcome = "ok" if problem is None else "failed"
+            record(open_, actor, "connection.checked", loaded.row.id, outcome=outcome)
+
+        await self._db.write(store)
+        shown = None if problem is None else views.problem(problem)
+        account = views.account(dict(checked.identity or loaded.row.identity))
+        return CheckResult(ok=problem is None, account=account, problem=shown, checked_at=now)
+
+    def _new(
+        self, open_: Open, actor: Actor, provider: str, user: str, method: str | None, variant: str | None
+    ) -> tuple[Row[Any], Row[Any], Access]:
+        found = provider_rows.found(open_, actor, provider)
+        manifest = self._loader.documents.of(provider_rows.current(open_, found.id))
+        if method is None and len(manifest.auth) > 1:
+            names = ", ".join(manifest.auth)
+            fault = Fault("/authMethod", "required", "This provider has several auth methods.", f"One of: {names}.")
+            raise InvalidRequest("Say which auth method the credential is for.", errors=[fault])
+        name = method or next(iter(manifest.auth), "default")
+        access, version = self._loader.new(open_, actor, found, name, variant, end_user=user)
+        require_connectable(access)
+        return found, version, access
+
+    async def _without_user(self, access: Access) -> Access:
+        """Client credentials need nobody; a code does."""
+        access.require_client()
+        if access.method.renewal != "reacquire":
+            raise InvalidRequest("This method needs a user. Start a connect session, or give `credentials`.")
+        now = datetime.now(UTC)
+        return await acquire.by_client_credentials(access, self._egress, now=now, scopes=access.scopes(None))
+
+    async def _proved(self, access: Access) -> Checked:
+        checked = await check(access, self._egress, now=datetime.now(UTC))
+        if checked.problem is not None:
+            raise checked.problem
+        return checked
+
+    async def _switch(self, actor: Actor, reference: Reference | str, action: str, at: datetime | None) -> Connection:
+        actor.require("connections:write")
+
+        def change(open_: Open) -> Connection:
+            row = rows.find(open_, actor, as_reference(reference))
+            self._change(open_, row, {"suspended_at": at})
+            record(open_, actor, action, row.id)
+            return views.connection(rows.find(open_, actor, Reference(id=row.id)))
+
+        return await self._db.write(change)
+
+    def _change(self, open_: Open, row: Row[Any], columns: Mapping[str, Any]) -> None:
+        counted = {"row_version": row.row_version + 1, "updated_at": datetime.now(UTC)}
+        open_.execute(update(connections).where(connections.c.id == row.id).values(**columns, **counted))
+
+
+def _given(access: Access, inputs: Mapping[str, object], credentials: Mapping[str, object] | None) -> Access:
+    """The account with what the caller brings. Raises InvalidInputs with every fault."""
+    if credentials is None or inputs:
+        wanted = asked(access)
+        read = read_inputs(wanted, inputs, from_={"user", "adminOrUser"})
+        plain, secret = split(access, read)
+        access = replace(access, inputs=plain, grant=replace(access.grant, values=secret))
+    if credentials is None:
+        return access
+    known = {"accessToken", "refreshToken", "idToken", "tokenType", "expiresAt", "scopes"}
+    faults = [
+        Fault(f"/credentials/{name}", "unknown_key", "This is no part of a credential.", f"Known: {', '.join(known)}.")
+        for name in sorted(set(credentials) - known)
+    ]
+    if not isinstance(credentials.get("accessToken"), str) and not isinstance(credentials.get("refreshToken"), str):
+        faults.append(Fault("/credentials/accessToken", "required", "An access or refresh token is needed."))
+    if faults:
+        raise InvalidInputs("The credentials cannot be imported like this.", errors=faults)
+    return replace(access, grant=_imported(access.grant, credentials))
+
+
+def _imported(was: Grant, credentials: Mapping[str, object]) -> Grant:
+    scopes = credentials.get("scopes")
+    captured = {**credentials, "scope": scopes}
+    now = datetime.now(UTC)
+    if credentials.get("accessToken"):
+        return read_grant(captured, now=now, was=was)
+    # Only a refresh token: the first use makes an access token of it.
+    return replace(was, refresh_token=Secret(str(credentials["refreshToken"])), issued_at=now, expires_at=now)
+
+
+def _credential(loaded: Loaded) -> Credential:
+    require_usable(loaded)
+    access, grant = loaded.access, loaded.access.grant
+    declared = access.declared
+    values = {
+        name: Secret(str(value))
+        for name, value in {**access.inputs, **grant.values}.items()
+        if name in declared and declared[name].from_ in ("user", "adminOrUser") and declared[name].store
+    }
+    return Credential(
+        type=access.method.type or "none",
+        access_token=grant.access_token,
+        token_type=grant.token_type,
+        expires_at=grant.expires_at,
+        scopes=grant.scopes,
+        values=values if grant.access_token is None else {},
+    )
+
+
+def _check_restriction(actor: Actor, provider: str) -> None:
+    narrowed = actor.restriction
+    if narrowed.connection is not None or (narrowed.provider is not None and narrowed.provider != provider):
+        raise InvalidRequest("This key is restricted to another connection or provider.")

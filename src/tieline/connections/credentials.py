@@ -1,0 +1,290 @@
+"""Fresh credentials: claim, call, save. One refresh reaches the provider, however many callers there are.
+
+The claim is committed before the call, with a fence and a lease; the answer is saved only where that claim still
+stands. While the old access token lives, it is served when a refresh fails for a reason that passes.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, update
+
+from tieline import audit
+from tieline.actor import Actor
+from tieline.connections import acquire, rows, rules
+from tieline.connections.access import Access
+from tieline.connections.loading import Loaded, Loader, about
+from tieline.connections.outage import Outages
+from tieline.connections.rows import Reference
+from tieline.connections.saving import credential_columns
+from tieline.connections.tables import credentials
+from tieline.connections.views import restart
+from tieline.egress import Egress
+from tieline.errors import (
+    NotConfigured,
+    ProviderRefused,
+    ProviderUnavailable,
+    ReconnectRequired,
+    Suspended,
+    TielineError,
+)
+from tieline.storage import Database
+from tieline.storage.metadata import now as database_now
+
+_LOG = structlog.get_logger(__name__)
+_POLL = 0.1
+_WAIT = 30.0
+"""Seconds that a caller waits for somebody else's refresh when the old token is over."""
+
+
+class Credentials:
+    """What `current` gives is fresh enough to use at once."""
+
+    def __init__(self, db: Database, loader: Loader, egress: Egress) -> None:
+        self._db = db
+        self._loader = loader
+        self._egress = egress
+        self._outages = Outages()
+        self._running: dict[str, asyncio.Task[Loaded]] = {}
+
+    async def current(self, actor: Actor, reference: Reference, *, stale: str | None = None) -> Loaded:
+        """The account with a credential that can be used now. `stale` is an access token just seen refused.
+
+        Raises ReconnectRequired, Suspended, ProviderUnavailable, and what rows.find raises.
+        """
+        loaded = await self._load(actor, reference)
+        require_usable(loaded)
+        if not _due(loaded, stale=stale, now=datetime.now(UTC)):
+            return loaded
+        return await self._refreshed(actor, loaded, stale=stale)
+
+    async def renew(self, actor: Actor, reference: Reference) -> Loaded:
+        """A refresh now, due or not. Raises as `current` does."""
+        loaded = await self._load(actor, reference)
+        require_usable(loaded)
+        if loaded.access.method.renewal == "none":
+            return loaded
+        token = loaded.access.grant.access_token
+        return await self._refreshed(actor, loaded, stale=token.reveal() if token else None)
+
+    async def drain(self) -> None:
+        """Waits for the refreshes under way, so that a stop loses nothing."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _load(self, actor: Actor, reference: Reference) -> Loaded:
+        return await self._db.read(lambda connection: self._loader.load(connection, actor, reference))
+
+    async def _refreshed(self, actor: Actor, loaded: Loaded, *, stale: str | None) -> Loaded:
+        """Callers in this process share one refresh; a caller that goes away does not stop it."""
+        key = loaded.row.id
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.create_task(self._refresh(actor, loaded, stale))
+            self._running[key] = task
+            task.add_done_callback(lambda done: self._ended(key, done))
+        return await asyncio.shield(task)
+
+    def _ended(self, key: str, task: asyncio.Task[Loaded]) -> None:
+        self._running.pop(key, None)
+        if not task.cancelled():
+            # Asked for here, so that a failure nobody waits for any more is not reported as lost.
+            task.exception()
+
+    async def _refresh(self, actor: Actor, loaded: Loaded, stale: str | None) -> Loaded:
+        wait = self._outages.wait(loaded.row.provider_id)
+        if wait is not None:
+            return self._living(loaded, stale, ProviderUnavailable("The provider is down.", retry_after=wait))
+        fence = await self._claim(loaded)
+        if fence is None:
+            return await self._others(actor, loaded, stale)
+        try:
+            renewed = await acquire.renewed(loaded.access, self._egress, now=datetime.now(UTC))
+        except (ReconnectRequired, ProviderRefused) as refusal:
+            return await self._refused(actor, loaded, fence, stale, refusal)
+        except TielineError as problem:
+            return await self._passing(loaded, fence, stale, problem)
+        self._outages.over(loaded.row.provider_id)
+        return await self._save(actor, loaded, fence, renewed)
+
+    async def _claim(self, loaded: Loaded) -> int | None:
+        """The fence of this refresh; None when somebody else holds the claim, or has renewed it meanwhile."""
+        seen = loaded.credential
+
+        def claim(connection: Connection) -> int | None:
+            now = database_now(connection)
+            free = credentials.c.claimed_until.is_(None) | (credentials.c.claimed_until < now)
+            changed = connection.execute(
+                update(credentials)
+                .where(credentials.c.connection_id == seen.connection_id, credentials.c.version == seen.version, free)
+                .where(credentials.c.state != "dead", credentials.c.fence == seen.fence)
+                .values(fence=seen.fence + 1, claimed_until=now + rules.LEASE, attempt=now.isoformat())
+            )
+            return seen.fence + 1 if changed.rowcount == 1 else None
+
+        return await self._db.write(claim)
+
+    async def _others(self, actor: Actor, loaded: Loaded, stale: str | None) -> Loaded:
+        """Somebody else is at it: the living token at once, else what they get."""
+        if _lives(loaded, stale, datetime.now(UTC)):
+            return loaded
+        deadline = asyncio.get_running_loop().time() + _WAIT
+        reference = Reference(id=loaded.row.id)
+        while asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_POLL)
+            again = await self._load(actor, reference)
+            require_usable(again)
+            if again.credential.version != loaded.credential.version:
+                return again
+            claimed = again.credential.claimed_until
+            if claimed is None or claimed < datetime.now(UTC):
+                return await self._refresh(actor, again, stale)
+        raise ProviderUnavailable("The refresh takes long. Try again in a moment.", retry_after=5)
+
+    async def _save(self, actor: Actor, loaded: Loaded, fence: int, renewed: Access) -> Loaded:
+        sealed = self._loader.vault.seal(
+            renewed.grant.dump(), about=about(loaded.row.org, loaded.row.id, loaded.row.origins)
+        )
+
+        def save(connection: Connection) -> bool:
+            changed = connection.execute(
+                update(credentials)
+                .where(*_still(loaded, fence))
+                .values(**credential_columns(renewed, sealed), version=loaded.credential.version + 1)
+            )
+            if changed.rowcount == 1:
+                rows.mark(connection, loaded.row.id, state="ok", code=None, message=None)
+                audit.record(connection, actor, "credential.refreshed", loaded.row.id)
+            return changed.rowcount == 1
+
+        await self._keep_trying(lambda: self._db.write(save))
+        return await self._load(actor, Reference(id=loaded.row.id))
+
+    async def _keep_trying(self, save: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """A rotated refresh token exists only here until it is stored: the database gets some seconds to come back."""
+        for pause in (0.2, 0.5, 1.0, 2.0, 4.0):
+            try:
+                await save()
+            except TielineError:
+                await asyncio.sleep(pause)
+            else:
+                return
+        await save()
+
+    async def _refused(
+        self, actor: Actor, loaded: Loaded, fence: int, stale: str | None, refusal: TielineError
+    ) -> Loaded:
+        """The provider said no. Only `invalid_grant` is final, and only if nobody else has won meanwhile."""
+        if isinstance(refusal, ProviderRefused) and refusal.facts.get("error") != "invalid_grant":
+            return await self._passing(loaded, fence, stale, refusal)
+        again = await self._load(actor, Reference(id=loaded.row.id))
+        if again.credential.version != loaded.credential.version:
+            return again
+        lost = loaded.credential.attempt is not None
+        code = "refresh-unknown" if lost else "grant-revoked"
+
+        def bury(connection: Connection) -> None:
+            changed = connection.execute(
+                update(credentials)
+                .where(*_still(loaded, fence))
+                .values(state="refresh_unknown" if lost else "dead", claimed_until=None, refresh_at=None)
+            )
+            if changed.rowcount == 1:
+                message = "The provider no longer accepts the grant. The user must connect again."
+                rows.mark(connection, loaded.row.id, state="reconnect", code=code, message=message)
+                audit.record(connection, actor, "connection.reconnectRequired", loaded.row.id, reason=code)
+
+        await self._db.write(bury)
+        raise _reconnect(loaded) from refusal
+
+    async def _passing(self, loaded: Loaded, fence: int, stale: str | None, problem: TielineError) -> Loaded:
+        """Backs off, marks nothing broken while the token lives, and serves it."""
+        failures = loaded.credential.failures + 1
+        pause = max(rules.backoff(failures), timedelta(seconds=problem.retry_after or 0))
+        living = _lives(loaded, stale, datetime.now(UTC))
+        # After a lost answer nobody knows whether the refresh token was used: the mark stays until that is known.
+        attempt = loaded.credential.attempt
+        if problem.facts.get("sent", False) is not False:
+            attempt = attempt or "answer lost"
+        if isinstance(problem, ProviderUnavailable):
+            self._outages.failed(loaded.row.provider_id, pause)
+        _LOG.warning("refresh failed", connection=loaded.row.id, code=problem.code, failures=failures)
+
+        def release(connection: Connection) -> None:
+            changed = connection.execute(
+                update(credentials)
+                .where(*_still(loaded, fence))
+                .values(
+                    claimed_until=None,
+                    attempt=attempt,
+                    failures=failures,
+                    refresh_at=database_now(connection) + pause,
+                )
+            )
+            if changed.rowcount == 1 and not living:
+                rows.mark(connection, loaded.row.id, state="failing", code=problem.code, message=problem.detail)
+
+        await self._db.write(release)
+        return self._living(loaded, stale, problem)
+
+    def _living(self, loaded: Loaded, stale: str | None, problem: TielineError) -> Loaded:
+        if _lives(loaded, stale, datetime.now(UTC)):
+            return loaded
+        if isinstance(problem, NotConfigured | ProviderUnavailable):
+            raise problem
+        raise ProviderUnavailable(
+            "The provider did not renew the access token. Try again in a moment.",
+            retry_after=problem.retry_after or 5,
+            reason=problem.code,
+        ) from problem
+
+
+def require_usable(loaded: Loaded) -> None:
+    """Raises Suspended and ReconnectRequired."""
+    if loaded.row.suspended_at is not None:
+        raise Suspended("This connection is suspended. Resume it first.", connection=loaded.row.id)
+    if loaded.row.state == "reconnect":
+        raise _reconnect(loaded)
+
+
+def _reconnect(loaded: Loaded) -> ReconnectRequired:
+    return ReconnectRequired(
+        "The user must connect again. Start a connect session with `next`.",
+        connection=loaded.row.id,
+        next=restart(loaded.row).dump(),
+    )
+
+
+def _due(loaded: Loaded, *, stale: str | None, now: datetime) -> bool:
+    method = loaded.access.method
+    if method.renewal == "none":
+        return False
+    token = loaded.access.grant.access_token
+    if token is None or not _lives(loaded, stale, now):
+        return True
+    return rules.needs_refresh(
+        now=now,
+        refresh_at=loaded.credential.refresh_at,
+        min_age_over=now >= loaded.credential.issued_at + timedelta(seconds=method.refresh.min_age),
+        access_token=token.reveal(),
+        stale=stale,
+    )
+
+
+def _lives(loaded: Loaded, stale: str | None, now: datetime) -> bool:
+    """Whether the access token can still be served."""
+    token = loaded.access.grant.access_token
+    if token is None or (stale is not None and stale == token.reveal()):
+        return False
+    return loaded.credential.expires_at is None or now < loaded.credential.expires_at
+
+
+def _still(loaded: Loaded, fence: int) -> list[Any]:
+    """The credential is the one that was read, and the claim is still this one."""
+    return [
+        credentials.c.connection_id == loaded.row.id,
+        credentials.c.version == loaded.credential.version,
+        credentials.c.fence == fence,
+    ]

@@ -1,0 +1,49 @@
+"""Which headers pass a proxied call, in each direction. Pure.
+
+Upstream by an allow-list in spirit: what names the connection to us, or says who forwards, never passes; downstream
+everything passes but framing and what would set state at our address.
+"""
+
+from tieline.protocols.http import Headers
+
+_HOP_BY_HOP = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
+        *("te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
+_NOT_UPSTREAM = _HOP_BY_HOP | {
+    *("host", "authorization", "cookie", "forwarded", "via", "expect", "content-length"),
+    *("x-real-ip", "origin", "referer", "http2-settings", "early-data"),
+}
+_NOT_UPSTREAM_PREFIXES = ("x-forwarded-", "tieline-", "sec-", "cf-", "proxy-", "x-original-", "x-rewrite-")
+_NOT_DOWNSTREAM = _HOP_BY_HOP | {
+    *("set-cookie", "set-cookie2", "strict-transport-security", "public-key-pins", "alt-svc", "clear-site-data"),
+    *("content-security-policy", "content-security-policy-report-only", "report-to", "nel", "server", "date"),
+}
+"""RFC 9110, section 7.6.1, and what belongs to the origin that sends it, which here would be ours."""
+
+
+def upstream(headers: Headers) -> Headers:
+    """Those of the caller that the provider gets; the caller's own credentials are for Tieline alone."""
+    named = _named_by_connection(headers)
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if (lower := name.lower()) not in _NOT_UPSTREAM
+        and lower not in named
+        and not lower.startswith(_NOT_UPSTREAM_PREFIXES)
+    )
+
+
+def downstream(headers: Headers) -> Headers:
+    """Those of the provider that the caller gets: Link, rate limits, encodings and all else that is its to say."""
+    named = _named_by_connection(headers)
+    return tuple(
+        (name, value) for name, value in headers if name.lower() not in _NOT_DOWNSTREAM and name.lower() not in named
+    )
+
+
+def _named_by_connection(headers: Headers) -> frozenset[str]:
+    values = (value for name, value in headers if name.lower() == "connection")
+    return frozenset(part.strip().lower() for value in values for part in value.split(","))

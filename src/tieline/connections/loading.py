@@ -1,0 +1,88 @@
+"""From rows to an Access: opens the seal and brings the document, the registration and the inputs together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from tieline.actor import Actor
+from tieline.connections import rows
+from tieline.connections.access import Access
+from tieline.connections.grant import Grant
+from tieline.integrations.registration import Registration, registration, registration_of_client
+from tieline.manifest.origins import Origins
+from tieline.providers import Documents
+from tieline.providers import rows as provider_rows
+from tieline.storage.vault import About, Vault
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One connection with all that using it takes. `credential` is the row that a refresh compares with."""
+
+    row: Row[Any] = field(repr=False)
+    credential: Row[Any] = field(repr=False)
+    access: Access
+
+
+class Loader:
+    """Works inside a transaction: its methods take the open Connection."""
+
+    def __init__(self, vault: Vault, documents: Documents) -> None:
+        self.vault = vault
+        self.documents = documents
+
+    def load(self, connection: Connection, actor: Actor, reference: rows.Reference) -> Loaded:
+        """Raises as rows.find does."""
+        row = rows.find(connection, actor, reference)
+        credential = rows.credential(connection, row.id)
+        version = provider_rows.consented(connection, row.provider_id, row.security_digest)
+        manifest = self.documents.of(version, row.variant)
+        used = registration_of_client(connection, self.vault, row.client_row_id) if row.client_row_id else None
+        if used is None:
+            used = registration(connection, self.vault, actor, row.provider_id, row.auth_method, row.variant)
+        grant = Grant.load(self.vault.open(credential.sealed, about=about(row.org, row.id, row.origins)))
+        access = Access(
+            manifest=manifest,
+            method_name=row.auth_method,
+            registration=used,
+            variant=row.variant,
+            inputs=row.inputs,
+            grant=grant,
+            origins=Origins.parse(row.origins),
+            connection_id=row.id,
+            end_user=row.end_user,
+        )
+        return Loaded(row, credential, access)
+
+    def new(
+        self,
+        connection: Connection,
+        actor: Actor,
+        provider: Row[Any],
+        method: str,
+        variant: str | None,
+        *,
+        version: str | None = None,
+        inputs: Mapping[str, object] | None = None,
+        end_user: str = "",
+    ) -> tuple[Access, Row[Any]]:
+        """An account that is about to be connected, and the row of the version it consents to."""
+        used = self.registration(connection, actor, provider.id, method, variant)
+        if version is None:
+            chosen = provider_rows.current(connection, provider.id, pinned=used.pinned_version)
+        else:
+            chosen = provider_rows.version_row(connection, provider.id, version)
+        manifest = self.documents.of(chosen, variant)
+        return Access(manifest, method, used, variant, inputs or {}, end_user=end_user), chosen
+
+    def registration(
+        self, connection: Connection, actor: Actor, provider_id: str, method: str, variant: str | None
+    ) -> Registration:
+        return registration(connection, self.vault, actor, provider_id, method, variant)
+
+
+def about(organization: str, connection_id: str, origins: str) -> About:
+    """Where a credential is sealed: its row, and the text of the origins it may go to."""
+    return About(organization, "credentials", connection_id, "sealed", origins)

@@ -1,0 +1,165 @@
+"""The only wiring: one object that has every noun. Faces are its clients; `import tieline` gives it to applications."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+from sqlalchemy import delete
+
+from tieline import catalog
+from tieline.actor import PERMISSIONS, Actor
+from tieline.audit import Audit
+from tieline.connections import Connect, Connections, Credentials, Loader, Proxy, Reference
+from tieline.connections.client import authorised_client
+from tieline.connections.rows import count_of_provider
+from tieline.connections.tables import connect_sessions
+from tieline.egress import AddressPolicy, Egress
+from tieline.integrations import Integrations
+from tieline.jobs import Handler, Job, Worker
+from tieline.limits import Limiter
+from tieline.organizations import ApiKeys, Organizations
+from tieline.organizations.api_keys import create as create_key
+from tieline.organizations.organizations import platform_id
+from tieline.organizations.types import NewApiKey
+from tieline.providers import Documents, Providers
+from tieline.providers.builtin import missing, store
+from tieline.settings import Settings, load_settings
+from tieline.storage import Database, migrate
+from tieline.storage.changes import Changes
+from tieline.storage.keys import load_key_ring
+from tieline.storage.vault import Vault
+
+
+class Hub:
+    """Every noun, with the Actor as the first parameter of each method; `organization(slug)` binds it."""
+
+    def __init__(self, settings: Settings, db: Database, vault: Vault) -> None:
+        policy = AddressPolicy(settings.allowed_networks, settings.allowed_hosts)
+        self.settings = settings
+        self.db = db
+        self.egress = Egress(policy)
+        self.audit = Audit(db, vault)
+        self.changes = Changes(db)
+        documents = Documents()
+        loader = Loader(vault, documents)
+        self.organizations = Organizations(db)
+        self.api_keys = ApiKeys(db)
+        self.providers = Providers(db, documents, in_use=count_of_provider)
+        self.integrations = Integrations(db, vault, documents, public_url=settings.url)
+        self.fresh = Credentials(db, loader, self.egress)
+        self.connections = Connections(db, loader, self.egress, self.fresh, self.audit)
+        self.connect = Connect(db, loader, self.egress, public_url=settings.url)
+        self.proxy = Proxy(self.fresh, self.egress, self.audit, Limiter())
+        self.worker = Worker(db, {"purge": Handler(self._purge, every=timedelta(minutes=5))})
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database: str = "", *, settings: Settings | None = None, **flags: str) -> "AsyncIterator[Hub]":
+        """A hub on `sqlite:///file` or `postgresql://...`; without an address, on SQLite in the data folder.
+
+        Brings the schema up to date, stores the built-in providers, and starts what runs in the background. `flags` are
+        settings by name (`egress_allow="127.0.0.0/8"`). Raises Misconfigured.
+        """
+        chosen = settings or load_settings(**flags)
+        if database:
+            chosen = replace(chosen, database_url=database)
+        async with AsyncExitStack() as stack:
+            db = await Database.open(_address(chosen))
+            stack.push_async_callback(db.close)
+            await migrate(db)
+            ring = await load_key_ring(chosen, db)
+            hub = cls(chosen, db, Vault(ring))
+            await hub._store_catalog()
+            for part in (hub.audit, hub.changes, hub.worker):
+                await part.start()
+                stack.push_async_callback(part.close)
+            stack.push_async_callback(hub.egress.close)
+            stack.push_async_callback(hub.fresh.drain)
+            stack.push_async_callback(hub.connect.drain)
+            yield hub
+
+    def organization(self, slug: str) -> "Bound":
+        """The same nouns, for trusted code in this process that acts for this organization: the platform `default`,
+        or a customer of it, made on first use."""
+        return Bound(self, slug)
+
+    async def create_first_key(self) -> NewApiKey:
+        """The owner's key of a fresh install: every scope. Shown once."""
+        return await self.db.write(
+            lambda connection: create_key(
+                connection, platform_id(connection), "owner", scopes=PERMISSIONS, created_by="init"
+            )
+        )
+
+    def http(self, actor: Actor, reference: Reference) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
+        """An authorised httpx2 client for one connection."""
+        return authorised_client(self.proxy, actor, reference)
+
+    async def _store_catalog(self) -> None:
+        known = catalog.versions()
+        for slug in await self.db.read(lambda connection: missing(connection, known)):
+            document = catalog.document(slug)
+            await self.db.write(lambda connection, document=document: store(connection, document))
+
+    async def _purge(self, job: Job) -> None:
+        """Sessions that ended a day ago."""
+        before = datetime.now(UTC) - timedelta(days=1)
+        old = delete(connect_sessions).where(connect_sessions.c.expires_at < before)
+        await self.db.write(lambda connection: connection.execute(old))
+
+
+class Bound:
+    """The nouns of one organization: `acme.providers.register(...)` is `hub.providers.register(actor, ...)`."""
+
+    def __init__(self, hub: Hub, slug: str) -> None:
+        self._hub = hub
+        self._slug = slug
+        self._actor: Actor | None = None
+
+    async def actor(self) -> Actor:
+        if self._actor is None:
+            self._actor = await self._hub.organizations.library_actor(self._slug)
+        return self._actor
+
+    def __getattr__(self, noun: str) -> "BoundNoun":
+        return BoundNoun(getattr(self._hub, noun), self.actor)
+
+    @asynccontextmanager
+    async def http(
+        self,
+        connection: str | None = None,
+        *,
+        end_user: str | None = None,
+        provider: str | None = None,
+        account: str | None = None,
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        """An authorised httpx2 client, by connection id or by whose it is."""
+        reference = Reference(connection, end_user, provider, account)
+        async with self._hub.http(await self.actor(), reference) as client:
+            yield client
+
+
+class BoundNoun:
+    """A noun whose methods get the actor by themselves."""
+
+    def __init__(self, noun: object, actor: Callable[[], Any]) -> None:
+        self._noun = noun
+        self._actor = actor
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._noun, name)
+
+        async def bound(*args: object, **kwargs: object) -> Any:
+            return await method(await self._actor(), *args, **kwargs)
+
+        return bound
+
+
+def _address(settings: Settings) -> str:
+    if settings.database_url:
+        return settings.database_url
+    settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return f"sqlite:///{settings.data_folder / 'tieline.db'}"

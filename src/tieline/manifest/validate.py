@@ -1,0 +1,129 @@
+"""Every fault of a document at once, each at the author's own line.
+
+A part whose shape is broken is reported and set aside, so that the rest is still checked for its meaning.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from tieline.errors import Fault, InvalidProvider
+from tieline.manifest.check_hosts import host_faults
+from tieline.manifest.check_meaning import meaning_faults
+from tieline.manifest.check_templates import template_faults, undeclared_settings
+from tieline.manifest.merging import METHOD_KEYS, Json, as_object, without_nulls
+from tieline.manifest.model import Document, Provider
+from tieline.manifest.pointing import authors_place, steps_in, without
+from tieline.manifest.read import check_tree
+from tieline.manifest.resolve import Bases, expand, lay_over_bases, no_bases, with_variant
+from tieline.manifest.shaping import parts_of, shape_faults
+
+_SHORTHANDS = ("apiKey", "basic")
+_ROUNDS = 20
+
+
+def find_faults(document: Mapping[str, Any], *, base: Bases = no_bases) -> list[Fault]:
+    """Errors and warnings; without an error the document may be published. Bases are asked for as in `resolve`."""
+    try:
+        check_tree(document)
+    except InvalidProvider as error:
+        return list(error.errors)
+    sound: Json = without_nulls(copy.deepcopy(dict(document)))
+    found = [fault for fault in _shape(sound, Document) if not _comes_from_base(fault, document)]
+    found += _own_faults(sound)
+    kept = _with_nulls_again(sound, document)
+    merged = lay_over_bases(kept, base=base, faults=found)
+    if any(fault.code in ("unknown_base", "cyclic") for fault in found):
+        return _once(found)
+    resolved = expand(merged)
+    for fault in _meaning(resolved, merged):
+        found.append(Fault(authors_place(fault.path, document), fault.code, fault.message, fault.hint, fault.severity))
+    return _once(found)
+
+
+def _shape(sound: Json, model: type[BaseModel]) -> list[Fault]:
+    """The faults of shape; `sound` is left without the parts that have them."""
+    found: list[Fault] = []
+    for _ in range(_ROUNDS):
+        try:
+            model.model_validate(sound)
+        except ValidationError as error:
+            faults = shape_faults(error, sound, model)
+        else:
+            break
+        found += [fault for fault in faults if fault.path not in {each.path for each in found}]
+        for fault in faults:
+            if steps_in(sound, parts_of(fault.path)[:-1]) is not None:
+                without(sound, fault.path)
+    return found
+
+
+def _comes_from_base(fault: Fault, document: Mapping[str, Any]) -> bool:
+    """A patch need not be whole, except within a list, which replaces the one below it."""
+    return fault.code == "missing_key" and "extends" in document and not any(map(str.isdigit, parts_of(fault.path)))
+
+
+def _own_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    if not document.get("name") and not document.get("extends"):
+        yield Fault("/name", "missing_key", "A provider needs a name.")
+    beside = METHOD_KEYS & document.keys() - {"inputs"}
+    if "auth" in document:
+        for key in sorted(beside):
+            yield Fault(f"/{key}", "mixed_auth", f"`{key}` belongs to one auth method.", "Move it below auth.<name>.")
+    for index, variant in enumerate(document.get("variants") or []):
+        override = as_object(as_object(variant).get("override"))
+        places = [override, *(as_object(method) for method in as_object(override.get("auth")).values())]
+        for key in _SHORTHANDS:
+            if any(key in each for each in places):
+                hint = "Write inputs and apply instead."
+                yield Fault(f"/variants/{index}/override", "variant_shorthand", f"A variant cannot use `{key}`.", hint)
+
+
+def _with_nulls_again(sound: Json, document: Mapping[str, Any]) -> Json:
+    """The sound parts with the author's nulls, which matter when laid over a base or a default."""
+    kept = dict(sound)
+    for key, value in document.items():
+        if value is None:
+            kept[key] = None
+        elif isinstance(value, dict):
+            inside = cast(Json, value)
+            if isinstance(below := kept.get(key), dict):
+                kept[key] = _with_nulls_again(cast(Json, below), inside)
+    return kept
+
+
+def _meaning(resolved: Json, merged: Json) -> list[Fault]:
+    found = _checked(resolved)
+    found += undeclared_settings(resolved, merged)
+    known = {(fault.path, fault.code) for fault in found}
+    for index, variant in enumerate(resolved.get("variants") or []):
+        if as_object(variant).get("override"):
+            faults = _checked(with_variant(resolved, variant["id"]))
+            found += [_in_variant(fault, index, variant) for fault in faults if (fault.path, fault.code) not in known]
+    return found
+
+
+def _checked(resolved: Json) -> list[Fault]:
+    sound: Json = copy.deepcopy(resolved)
+    found = _shape(sound, Provider)
+    try:
+        provider = Provider.model_validate(sound)
+    except ValidationError:
+        return found
+    found += template_faults(sound)
+    found += meaning_faults(sound, provider)
+    found += host_faults(provider)
+    return found
+
+
+def _in_variant(fault: Fault, index: int, variant: Json) -> Fault:
+    at = f"/variants/{index}/override"
+    inside = authors_place(fault.path, as_object(variant.get("override")))
+    return Fault(at + inside, fault.code, fault.message, fault.hint, fault.severity)
+
+
+def _once(faults: list[Fault]) -> list[Fault]:
+    """Without repetitions: several methods may share what is wrong."""
+    return list({(fault.path, fault.code, fault.message): fault for fault in faults}.values())

@@ -1,0 +1,39 @@
+"""The documents that another one extends, looked up for an actor while a transaction is open."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tieline.actor import Actor
+from tieline.manifest.resolve import merged
+from tieline.providers import rows
+from tieline.providers.rules import best, split_reference
+
+
+class Bases:
+    """`bases("rest-api-bearer@^1")` is that document's lifted and merged form; KeyError when there is none.
+
+    `used` remembers the exact version that each reference meant: a version of a document keeps it, so nothing floats.
+    """
+
+    def __init__(self, connection: Connection, actor: Actor, *, own: str | None = None) -> None:
+        self._connection = connection
+        self._actor = actor
+        self._own = own
+        self.used: dict[str, str] = {}
+
+    def __call__(self, reference: str) -> dict[str, Any]:
+        slug, wanted = split_reference(reference)
+        row = rows.find(self._connection, self._actor, slug)
+        if row is None or row.id == self._own:
+            raise KeyError(reference)
+        versions = [version.version for version in rows.versions_of(self._connection, row.id)]
+        version = best(versions, self.used.get(reference, wanted))
+        if version is None:
+            raise KeyError(reference)
+        self.used[reference] = version
+        chosen = rows.version_row(self._connection, row.id, version)
+        exact = Bases(self._connection, self._actor)
+        exact.used.update(chosen.bases)
+        return merged(json.loads(chosen.source), base=exact)

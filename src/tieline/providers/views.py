@@ -1,0 +1,75 @@
+"""Rows of the registry as outward values."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from tieline.manifest import Provider as Manifest
+from tieline.manifest.digest import change_class
+from tieline.manifest.support import not_yet
+from tieline.providers.types import AuthMethodSummary, Provider, ProviderSummary, ProviderVersion
+
+
+def summary(row: Row[Any]) -> ProviderSummary:
+    """`row` is of `providers`, with the newest `version` beside it."""
+    return ProviderSummary.model_validate(_fields(row, row.version))
+
+
+def provider(row: Row[Any], version: Row[Any], manifest: Manifest) -> Provider:
+    methods = tuple(
+        AuthMethodSummary(
+            name=name,
+            type=method.type or "none",
+            label=method.label or name,
+            not_yet=tuple(not_yet(manifest, name)),
+        )
+        for name, method in manifest.auth.items()
+    )
+    return Provider.model_validate(
+        {
+            **_fields(row, version.version),
+            "auth_methods": methods,
+            "connectable": not row.is_template and any(not method.not_yet for method in methods),
+            "document": json.loads(version.source),
+        }
+    )
+
+
+def versions(newest_first: Sequence[Row[Any]]) -> tuple[ProviderVersion, ...]:
+    older = [*newest_first[1:], None]
+    return tuple(
+        ProviderVersion(
+            version=row.version,
+            channel=row.channel,
+            change="none" if before is None else change_class(before.resolved, row.resolved),
+            digest=row.digest,
+            security_digest=row.security_digest,
+            published_at=row.published_at,
+        )
+        for row, before in zip(newest_first, older, strict=True)
+    )
+
+
+def _fields(row: Row[Any], version: str) -> dict[str, object]:
+    return {
+        "id": row.slug.partition("~")[0],
+        "provider_id": row.slug.partition("~")[0],
+        "name": row.name,
+        "description": row.description,
+        "category": row.category,
+        "auth_type": row.auth_type,
+        "version": version,
+        "status": row.status,
+        "is_custom": row.source == "custom",
+        "is_public": row.is_public,
+        "is_template": row.is_template,
+        "source": row.source,
+        "created_by": row.created_by,
+        "replaced_by": row.replaced_by,
+        "logo_url": row.logo_url,
+        "documentation": row.documentation,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
