@@ -1,6 +1,6 @@
 """The only wiring: one object that has every noun. Faces are its clients; `import tieline` gives it to applications."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -57,13 +57,13 @@ class Hub:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, database: str = "", *, settings: Settings | None = None, **flags: str) -> "AsyncIterator[Hub]":
+    async def open(cls, database: str = "", *, settings: Settings | None = None, **flags: str) -> "AsyncGenerator[Hub]":
         """A hub on `sqlite:///file` or `postgresql://...`; without an address, on SQLite in the data folder.
 
         Brings the schema up to date, stores the built-in providers, and starts what runs in the background. `flags` are
         settings by name (`egress_allow="127.0.0.0/8"`). Raises Misconfigured.
         """
-        chosen = settings or load_settings(**flags)
+        chosen = settings or load_settings(file=None, **flags)
         if database:
             chosen = replace(chosen, database_url=database)
         async with AsyncExitStack() as stack:
@@ -135,7 +135,7 @@ class Bound:
         end_user: str | None = None,
         provider: str | None = None,
         account: str | None = None,
-    ) -> AsyncIterator[httpx2.AsyncClient]:
+    ) -> AsyncGenerator[httpx2.AsyncClient]:
         """An authorised httpx2 client, by connection id or by whose it is."""
         reference = Reference(connection, end_user, provider, account)
         async with self._hub.http(await self.actor(), reference) as client:

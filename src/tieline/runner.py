@@ -10,6 +10,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http.cookies import CookieError, SimpleCookie
 from secrets import token_urlsafe
+from typing import cast
 from urllib.parse import parse_qsl, quote, urlencode
 
 from tieline.egress import Egress
@@ -123,7 +124,7 @@ def _form(body: object) -> str:
 
 
 def _members(body: object) -> dict[str, object]:
-    return {str(name): value for name, value in body.items()} if isinstance(body, Mapping) else {}
+    return cast("dict[str, object]", body) if isinstance(body, dict) else {}
 
 
 def _text(value: object) -> str:
@@ -195,7 +196,7 @@ def judge(expect: Expect, response: HttpResponse, seen: Mapping[str, object]) ->
 
 def error_code(body: object) -> str | None:
     """The `error` member (RFC 6749, section 5.2), when it is a code and not prose."""
-    error = body.get("error") if isinstance(body, Mapping) else None
+    error = _members(body).get("error")
     if isinstance(error, str) and 0 < len(error) <= 64 and error.replace("_", "").replace("-", "").isalnum():
         return error
     return None

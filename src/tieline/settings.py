@@ -61,9 +61,10 @@ class Settings:
 
 
 def load_settings(
-    environment: Mapping[str, str] = os.environ, *, file: Path | None = None, **flags: str | None
+    environment: Mapping[str, str] | None = None, /, *, file: Path | None = None, **flags: str | None
 ) -> Settings:
     """Flags override the environment, which overrides the file. Unknown names are refused: a typo must not pass."""
+    environment = os.environ if environment is None else environment
     known = {item.name for item in fields(Settings)}
     values: dict[str, str] = {}
     path = file or Path("tieline.toml")

@@ -56,7 +56,8 @@ class Access:
         """Every variable a template may read, secrets in the clear: never to be logged or stored."""
         declared = self.declared
         known = {name: each.default for name, each in declared.items() if each.default is not None}
-        chosen = next((each.set for each in self.manifest.variants if each.id == self.variant), {})
+        nothing: Mapping[str, object] = {}
+        chosen = next((each.set for each in self.manifest.variants if each.id == self.variant), nothing)
         given = {**known, **chosen, **self.grant.values, **self.inputs, **self.registration.inputs}
         engine = {**self.grant.variables(), "client": self._client(), "connection": self._connection()}
         return {**given, **derived(declared, given, engine), **engine}

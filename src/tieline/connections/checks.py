@@ -84,7 +84,8 @@ def _refusal(problem: TielineError) -> TielineError:
     status = problem.facts.get("status")
     return CheckFailed(
         f"The provider does not accept this credential (it answered {status}). Check that it is right and still valid.",
-        **problem.facts,
+        status=status,
+        error=problem.facts.get("error"),
     )
 
 

@@ -1,6 +1,6 @@
 """`http(...)`: an httpx2 client in one's hands whose every call goes through the proxy, in this process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
@@ -14,7 +14,7 @@ _BASE = "https://connection.invalid"
 
 
 @asynccontextmanager
-async def authorised_client(proxy: Proxy, actor: Actor, reference: Reference) -> AsyncIterator[httpx2.AsyncClient]:
+async def authorised_client(proxy: Proxy, actor: Actor, reference: Reference) -> AsyncGenerator[httpx2.AsyncClient]:
     """Paths go under the provider's base URL; a whole address must be inside the connection's origins."""
     transport = _Transport(proxy, actor, reference)
     async with httpx2.AsyncClient(transport=transport, base_url=_BASE, timeout=None) as client:

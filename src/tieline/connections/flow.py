@@ -300,7 +300,7 @@ class Flow:
                 .values(sealed=sealed, auth_method=method, **columns)
             )
             if changed.rowcount == 1 and columns["step"] != "started":
-                reason = (columns.get("result") or {}).get("result", "returned")
+                reason = _result(columns).get("result", "returned")
                 audit.record(connection, opened.actor, "connectSession.returned", row.id, reason=reason)
             return changed.rowcount == 1
 
@@ -338,10 +338,14 @@ def _choice(opened: Opened, name: str) -> Choice:
 
 
 def _used(opened: Opened) -> Ended:
-    done = (opened.row.result or {}).get("result") in ("connected", "reconnected")
+    done = _result({"result": opened.row.result}).get("result") in ("connected", "reconnected")
     if done:
         return Ended(True, "This is connected already", "You can close this page.", "", opened.subject)
     return Ended(False, "This link has been used", _GONE, "session-ended", opened.subject)
+
+
+def _result(columns: Mapping[str, Any]) -> Mapping[str, Any]:
+    return columns.get("result") or {}
 
 
 def _code_param(access: Access) -> str:

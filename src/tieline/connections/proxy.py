@@ -5,7 +5,7 @@ is safe, and refreshed once when the provider says that the token is over.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -71,7 +71,7 @@ class Proxy:
         self._limiter = limiter
 
     @asynccontextmanager
-    async def open(self, actor: Actor, reference: Reference, call: Call) -> AsyncIterator[Answer]:
+    async def open(self, actor: Actor, reference: Reference, call: Call) -> AsyncGenerator[Answer]:
         """Raises PathRefused, RateLimited, ReconnectRequired, ProviderUnavailable, Forbidden, and as rows.find does."""
         actor.require("proxy")
         _check_restriction(actor, call)
@@ -81,16 +81,24 @@ class Proxy:
         owner = f"{loaded.row.org}/{loaded.row.id}"
         async with self._limiter.concurrent(owner, limits.concurrent if limits else None):
             body = await read_body(call.body)
-            facts = {"method": call.method, "host": urlsplit(address).hostname, "path": urlsplit(address).path[:500]}
+            parts = urlsplit(address)
             self._charge(loaded, call, address)
-            await self._audit.log(actor, "connection.called", loaded.row.id, also=rows.used(loaded.row.id), **facts)
+            await self._audit.log(
+                actor,
+                "connection.called",
+                loaded.row.id,
+                also=rows.used(loaded.row.id),
+                method=call.method,
+                host=parts.hostname,
+                path=parts.path[:500],
+            )
             async with self._send(actor, loaded, call, address, body) as answer:
                 yield _answer(loaded, answer)
 
     @asynccontextmanager
     async def _send(
         self, actor: Actor, loaded: Loaded, call: Call, address: str, body: Body
-    ) -> AsyncIterator[StreamedResponse]:
+    ) -> AsyncGenerator[StreamedResponse]:
         """The call, again where it is safe: after a 401 with a fresh token, after a passing failure with a pause."""
         attempts = loaded.access.manifest.api.retry.max_attempts if call.method in _SAFE else 1
         refreshable = body.replayable and loaded.access.method.renewal != "none"
@@ -119,7 +127,7 @@ class Proxy:
             self._charge(loaded, call, address)
 
     @asynccontextmanager
-    async def _once(self, loaded: Loaded, call: Call, address: str, body: Body) -> AsyncIterator[StreamedResponse]:
+    async def _once(self, loaded: Loaded, call: Call, address: str, body: Body) -> AsyncGenerator[StreamedResponse]:
         access = loaded.access
         scope = {**engine_values(datetime.now(UTC)), **access.values()}
         needs_body = any(rule.body is not None for rule in access.method.apply)

@@ -143,7 +143,11 @@ def has_status(status: str) -> ColumnElement[bool]:
 def used(connection_id: str) -> Also:
     """Written with the audit event of a use: of several in a batch, the newest counts."""
     change = update(connections).where(connections.c.id == connection_id).values(last_used_at=datetime.now(UTC))
-    return Also(connection_id, lambda connection: connection.execute(change))
+
+    def run(connection: Connection) -> None:
+        connection.execute(change)
+
+    return Also(connection_id, run)
 
 
 def count_of_provider(connection: Connection, provider_id: str) -> int:

@@ -3,7 +3,7 @@
 import random
 from datetime import datetime, timedelta
 
-from tieline.connections.types import Status
+from tieline.connections.types import SessionStatus, Status
 
 SESSION_LIFE = timedelta(minutes=10)
 REPEATABLE = timedelta(minutes=10)
@@ -54,7 +54,7 @@ def backoff(failures: int) -> timedelta:
     return timedelta(seconds=min(_EARLIEST_BACKOFF * 2 ** min(failures - 1, 10), _LATEST_BACKOFF))
 
 
-def session_status(*, step: str, result: str | None, now: datetime, expires_at: datetime) -> str:
+def session_status(*, step: str, result: str | None, now: datetime, expires_at: datetime) -> SessionStatus:
     """open, awaitingCompletion, completed, failed or expired."""
     match step:
         case "done":

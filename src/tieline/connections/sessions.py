@@ -202,7 +202,8 @@ class Sessions:
 
     def _view(self, open_: Connection, actor: Actor, session: str) -> ConnectSession:
         row = _of(open_, actor, session)
-        result = row.result or {}
+        result: Mapping[str, Any] = row.result or {}
+        problem: Mapping[str, Any] = result.get("problem") or {}
         status = rules.session_status(
             step=row.step, result=result.get("result"), now=datetime.now(UTC), expires_at=row.expires_at
         )
@@ -213,7 +214,7 @@ class Sessions:
             provider=provider_rows.by_id(open_, row.provider_id).slug.partition("~")[0],
             end_user=row.end_user,
             status=status,
-            reason=(result.get("problem") or {}).get("code") or (None if made else result.get("result")),
+            reason=problem.get("code") or (None if made else result.get("result")),
             connection=None if found is None else views.connection(found),
             expires_at=row.expires_at,
         )

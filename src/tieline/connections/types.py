@@ -11,6 +11,7 @@ from tieline.secret import Secret
 from tieline.shapes import Shape
 
 Status = Literal["active", "error", "reconnect", "suspended"]
+SessionStatus = Literal["open", "awaitingCompletion", "completed", "failed", "expired"]
 
 
 class Problem(Shape):
@@ -96,7 +97,7 @@ class ConnectSession(Shape):
     id: str
     provider: str
     end_user: str
-    status: Literal["open", "awaitingCompletion", "completed", "failed", "expired"]
+    status: SessionStatus
     reason: str | None = None
     connection: Connection | None = None
     expires_at: datetime

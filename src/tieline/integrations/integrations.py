@@ -155,7 +155,7 @@ class Integrations:
         }
         if was is None:
             first = {"id": identifier, "org": actor.organization, "provider_id": provider_id, "created_at": now}
-            defaults = {"enabled": True, "overlay": {}, "channel": "stable"}
+            defaults: dict[str, object] = {"enabled": True, "overlay": {}, "channel": "stable"}
             connection.execute(insert(connection, integrations).values(**first, **{**defaults, **stored}))
         else:
             version = was.row_version + 1

@@ -1,7 +1,7 @@
 """Rate limits in this process: all buckets of a call are charged together or not at all, before the call."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from tieline.errors import RateLimited
@@ -33,7 +33,7 @@ class Limiter:
             window.charge(bucket, now=now)
 
     @asynccontextmanager
-    async def concurrent(self, key: str, limit: int | None) -> AsyncIterator[None]:
+    async def concurrent(self, key: str, limit: int | None) -> AsyncGenerator[None]:
         """Holds one of `limit` places while a call runs. Raises RateLimited when all are taken."""
         if limit is None:
             yield

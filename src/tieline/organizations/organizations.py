@@ -50,8 +50,17 @@ class Organizations:
 
         def save(connection: Connection) -> Organization:
             row = find(connection, actor, slug)
+            if row is None and actor.organization != actor.platform:
+                raise NotFound(f"There is no organization {slug} here. Only a platform makes customers.")
             if row is None:
-                create(connection, slug, parent_id=actor.platform, **given)
+                create(
+                    connection,
+                    slug,
+                    parent_id=actor.platform,
+                    name=name or "",
+                    return_urls=return_urls or (),
+                    embed_origins=embed_origins or (),
+                )
                 audit.record(connection, actor, "organization.created", slug)
             elif given:
                 connection.execute(update(organizations).where(organizations.c.id == row.id).values(given))

@@ -28,8 +28,7 @@ class Bases:
         row = rows.find(self._connection, self._actor, slug)
         if row is None or row.id == self._own:
             raise KeyError(reference)
-        versions = [version.version for version in rows.versions_of(self._connection, row.id)]
-        version = best(versions, self.used.get(reference, wanted))
+        version = best(rows.versions_of(self._connection, row.id), self.used.get(reference, wanted))
         if version is None:
             raise KeyError(reference)
         self.used[reference] = version

@@ -1,5 +1,6 @@
 """The queries of the registry: what an actor sees by a slug, and which version of it is meant."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, or_, select
@@ -46,11 +47,10 @@ def by_id(connection: Connection, provider_id: str) -> Row[Any]:
     return connection.execute(select(providers).where(providers.c.id == provider_id)).one()
 
 
-def versions_of(connection: Connection, provider_id: str) -> list[Row[Any]]:
-    """Newest first, without the documents."""
-    columns = [column for column in provider_versions.c if column.name not in {"source", "resolved"}]
-    query = select(*columns).where(provider_versions.c.provider_id == provider_id)
-    return list(connection.execute(query.order_by(provider_versions.c.number.desc())))
+def versions_of(connection: Connection, provider_id: str) -> Sequence[str]:
+    """The version numbers, without the documents."""
+    columns = provider_versions.c
+    return connection.execute(select(columns.version).where(columns.provider_id == provider_id)).scalars().all()
 
 
 def version_row(connection: Connection, provider_id: str, version: str) -> Row[Any]:
