@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from tieline.secret import Secret
 
 if TYPE_CHECKING:
-    from tieline.connections.rows import Reference
+    from tieline.connections.types import Reference
     from tieline.hub import Hub
 
 __all__ = ["Hub", "Reference", "Secret"]
 
-_LATE = {"Hub": "tieline.hub", "Reference": "tieline.connections.rows"}
+_LATE = {"Hub": "tieline.hub", "Reference": "tieline.connections.types"}
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,7 @@ from tieline.audit import reading
 from tieline.audit.chain import Entry, Head, Walk
 from tieline.audit.committer import Also, Committer
 from tieline.audit.export import END, first_line, line
-from tieline.audit.record import row
+from tieline.audit.recording import row
 from tieline.audit.seal import BATCH, public_key, seal, waiting
 from tieline.audit.types import AuditEvent, Verification
 from tieline.errors import SealBroken, StorageFull, StorageUnavailable

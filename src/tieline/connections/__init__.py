@@ -1,11 +1,8 @@
 """The heart: connect sessions, connections, their credentials, and the authorised request."""
 
-from tieline.connections.connect import Connect
-from tieline.connections.connections import Connections
-from tieline.connections.credentials import Credentials
-from tieline.connections.loading import Loader
-from tieline.connections.proxy import Answer, Call, Proxy
-from tieline.connections.rows import Reference
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from tieline.connections.types import (
     Account,
     CheckResult,
@@ -17,8 +14,16 @@ from tieline.connections.types import (
     Explanation,
     NewConnectSession,
     Problem,
+    Reference,
     SessionRequest,
 )
+
+if TYPE_CHECKING:
+    from tieline.connections.connect import Connect
+    from tieline.connections.connections import Connections
+    from tieline.connections.credentials import Credentials
+    from tieline.connections.loading import Loader
+    from tieline.connections.proxy import Answer, Call, Proxy
 
 __all__ = [
     "Account",
@@ -41,3 +46,22 @@ __all__ = [
     "Reference",
     "SessionRequest",
 ]
+
+_LATE = {
+    "Connect": "tieline.connections.connect",
+    "Connections": "tieline.connections.connections",
+    "Credentials": "tieline.connections.credentials",
+    "Loader": "tieline.connections.loading",
+    "Answer": "tieline.connections.proxy",
+    "Call": "tieline.connections.proxy",
+    "Proxy": "tieline.connections.proxy",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Only who asks for these waits for the database: the HTTP client needs nothing but the types.
+    if name not in _LATE:
+        raise AttributeError(f"module 'tieline.connections' has no attribute {name!r}")
+    value = getattr(import_module(_LATE[name]), name)
+    globals()[name] = value
+    return value

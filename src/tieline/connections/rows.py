@@ -1,6 +1,5 @@
 """The queries of connections. Each starts from what the actor may see."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,22 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, 
 from tieline.actor import Actor
 from tieline.audit import Also
 from tieline.connections.tables import connections, credentials
-from tieline.connections.types import SessionRequest
+from tieline.connections.types import Reference, SessionRequest
 from tieline.errors import AmbiguousConnection, Forbidden, InvalidRequest, NotConnected, NotFound
 from tieline.providers.tables import provider_versions, providers
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A connection by its id, or by whose it is, at which provider, and (where there are several) which account.
-
-    `end_user` '' is the organization itself.
-    """
-
-    id: str | None = None
-    end_user: str | None = None
-    provider: str | None = None
-    account: str | None = None
 
 
 def as_reference(reference: Reference | str) -> Reference:

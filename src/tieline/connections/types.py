@@ -159,3 +159,16 @@ class Credential:
     expires_at: datetime | None = None
     scopes: tuple[str, ...] = ()
     values: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A connection by its id, or by whose it is, at which provider, and (where there are several) which account.
+
+    `end_user` '' is the organization itself.
+    """
+
+    id: str | None = None
+    end_user: str | None = None
+    provider: str | None = None
+    account: str | None = None

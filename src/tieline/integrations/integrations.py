@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from tieline.errors import Fault, InvalidInputs, InvalidRequest, NotFound
 from tieline.integrations import rows, views
 from tieline.integrations.registration import about_inputs, about_secret, open_inputs
 from tieline.integrations.tables import clients, integrations
-from tieline.integrations.types import Integration
+from tieline.integrations.types import ClientSettings, Integration
 from tieline.manifest import Provider
 from tieline.manifest.inputs import all_inputs, read_inputs
 from tieline.manifest.origins import client_origins_of, origins_of
@@ -28,14 +27,6 @@ from tieline.storage.metadata import insert
 from tieline.storage.vault import Vault
 
 ADMIN = frozenset({"admin", "adminOrUser"})
-
-
-@dataclass(frozen=True)
-class ClientSettings:
-    """One client as an admin gives it; a part that is None stays as it is."""
-
-    client_id: str | None = None
-    client_secret: Secret | str | None = field(default=None, repr=False)
 
 
 class Integrations:

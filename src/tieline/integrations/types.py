@@ -1,8 +1,10 @@
 """What an integration looks like from outside: never a client secret, only whether one is set."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from tieline.secret import Secret
 from tieline.shapes import Shape
 
 
@@ -45,3 +47,11 @@ class Integration(Shape):
     overlay: Mapping[str, object]
     channel: str
     pinned_version: str | None
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """One client as an admin gives it; a part that is None stays as it is."""
+
+    client_id: str | None = None
+    client_secret: Secret | str | None = field(default=None, repr=False)
