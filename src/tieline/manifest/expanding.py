@@ -113,12 +113,14 @@ def _declare(method: Json, inputs: Json) -> None:
 
 
 def _give_base_url(document: Json, test_urls: list[Any]) -> None:
-    """Without `api.baseUrl`: an input of that name, or where the test call goes."""
+    """Without `api.baseUrl`: an input of that name and of type url, or where the test call goes."""
     api = as_object(document.get("api"))
     if "baseUrl" in api:
         return
     bases = [match[1] for url in test_urls if isinstance(url, str) and (match := _ORIGIN.match(url))]
-    if "baseUrl" in declared_names(document):
+    places = [document, *as_object(document.get("auth")).values()]
+    declared = [as_object(as_object(place).get("inputs")).get("baseUrl") for place in places]
+    if any(as_object(each).get("type") == "url" for each in declared):
         bases.insert(0, "{{ baseUrl }}")
     if bases:
         document["api"] = {**api, "baseUrl": bases[0]}

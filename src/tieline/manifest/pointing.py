@@ -1,6 +1,6 @@
 """From a place in the normal form back to where the author wrote it: a fault points at the author's own line."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from tieline.manifest.shaping import parts_of, pointer
@@ -27,36 +27,26 @@ _OF_DOCUMENT = (
 
 def authors_place(path: str, document: Mapping[str, Any]) -> str:
     """The pointer into the document: the same place, the shorthand that stands for it, or `/extends`."""
-    candidates = list(_candidates(path, document))
-    for candidate in candidates:
-        if (found := steps_in(document, candidate)) is not None:
-            return pointer(found)
-    for candidate in candidates[: 2 if path.startswith("/auth/") else 1]:
-        parent = steps_in(document, candidate[:-1])
-        if parent is not None and (len(candidate) > 1 or "extends" not in document):
-            return pointer([*parent, *candidate[-1:]])
-    return "/extends" if "extends" in document else _nearest(candidates[-1], document)
-
-
-def _candidates(path: str, document: Mapping[str, Any]) -> Iterator[list[str]]:
     steps = parts_of(path)
-    if steps[:1] == ["auth"] and len(steps) > 1:
-        above = [] if "auth" not in document and steps[1] == "default" else steps[:2]
-        yield steps
-        yield [*above, *steps[2:]]
-        yield from ([*above, *each] for each in _shorthands(steps[2:], _OF_METHOD))
-    else:
-        yield steps
-        yield from _shorthands(steps, _OF_DOCUMENT)
-    if steps[:1] == ["inputs"] or steps[:1] == ["auth"]:
-        yield steps[2:] if steps[:1] == ["auth"] else ["webhooks"]
-
-
-def _shorthands(steps: list[str], table: Sequence[tuple[str, str]]) -> Iterator[list[str]]:
+    above, inside, table = _divided(steps, document)
+    direct = [*above, *inside]
+    if (found := steps_in(document, direct)) is not None:
+        return pointer(found)
+    if len(direct) > 1 and (parent := steps_in(document, direct[:-1])) is not None:
+        return pointer([*parent, direct[-1]])
     for made, written in table:
         head = made.split("/")
-        if steps[: len(head)] == head:
-            yield written.split("/")
+        if inside[: len(head)] == head and (found := steps_in(document, [*above, *written.split("/")])) is not None:
+            return pointer(found)
+    return "/extends" if "extends" in document else _nearest(direct, document)
+
+
+def _divided(steps: list[str], document: Mapping[str, Any]) -> tuple[list[str], list[str], Sequence[tuple[str, str]]]:
+    """Where the author has the block in question, the steps inside it, and the shorthands it may be written in."""
+    if steps[:1] == ["auth"] and len(steps) > 1:
+        above = [] if "auth" not in document and steps[1] == "default" else steps[:2]
+        return above, steps[2:], _OF_METHOD
+    return [], steps, _OF_DOCUMENT
 
 
 def steps_in(document: object, steps: Sequence[str]) -> list[str] | None:
@@ -79,7 +69,7 @@ def steps_in(document: object, steps: Sequence[str]) -> list[str] | None:
 def _nearest(steps: list[str], document: Mapping[str, Any]) -> str:
     for end in range(len(steps), -1, -1):
         if (found := steps_in(document, steps[:end])) is not None:
-            return pointer(found)
+            return pointer(found) or pointer(steps)
     return ""
 
 

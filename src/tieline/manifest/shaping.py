@@ -81,7 +81,7 @@ def _is_alternative(error: ErrorDetails) -> bool:
 
 
 def _fault(path: str, group: list[ErrorDetails], model: type[BaseModel]) -> Fault:
-    first = group[0]
+    first = next((each for each in group if not _is_alternative(each)), group[0])
     context = cast(Mapping[str, Any], first.get("ctx") or {})
     key = parts_of(path)[-1] if path else ""
     if first["loc"] and first["loc"][-1] == "[key]":

@@ -22,6 +22,8 @@ from tieline.manifest.shaping import parts_of, shape_faults
 
 _SHORTHANDS = ("apiKey", "basic")
 _ROUNDS = 20
+# Said only of what the author left out, not of what was set aside because its shape is broken.
+_ABSENCES = ("missing_key", "unsigned_webhooks", "options_missing", "formula_missing", "nothing_to_connect")
 
 
 def find_faults(document: Mapping[str, Any], *, base: Bases = no_bases) -> list[Fault]:
@@ -32,15 +34,25 @@ def find_faults(document: Mapping[str, Any], *, base: Bases = no_bases) -> list[
         return list(error.errors)
     sound: Json = without_nulls(copy.deepcopy(dict(document)))
     found = [fault for fault in _shape(sound, Document) if not _comes_from_base(fault, document)]
-    found += _own_faults(sound)
+    found += _own_faults(document, sound)
     kept = _with_nulls_again(sound, document)
+    if "auth" in kept:
+        kept = {key: value for key, value in kept.items() if key not in METHOD_KEYS or key == "inputs"}
     merged = lay_over_bases(kept, base=base, faults=found)
     if any(fault.code in ("unknown_base", "cyclic") for fault in found):
         return _once(found)
     resolved = expand(merged)
+    broken = [fault.path for fault in found]
     for fault in _meaning(resolved, merged):
-        found.append(Fault(authors_place(fault.path, document), fault.code, fault.message, fault.hint, fault.severity))
+        at = authors_place(fault.path, document)
+        if not (fault.code in _ABSENCES and any(_is_near(at, path) for path in broken)):
+            found.append(Fault(at, fault.code, fault.message, fault.hint, fault.severity))
     return _once(found)
+
+
+def _is_near(path: str, other: str) -> bool:
+    """Whether one is, or lies within, the other."""
+    return f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/")
 
 
 def _shape(sound: Json, model: type[BaseModel]) -> list[Fault]:
@@ -65,14 +77,14 @@ def _comes_from_base(fault: Fault, document: Mapping[str, Any]) -> bool:
     return fault.code == "missing_key" and "extends" in document and not any(map(str.isdigit, parts_of(fault.path)))
 
 
-def _own_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
-    if not document.get("name") and not document.get("extends"):
+def _own_faults(document: Mapping[str, Any], sound: Json) -> Iterator[Fault]:
+    if document.get("name") is None and document.get("extends") is None:
         yield Fault("/name", "missing_key", "A provider needs a name.")
     beside = METHOD_KEYS & document.keys() - {"inputs"}
-    if "auth" in document:
+    if "auth" in sound:
         for key in sorted(beside):
             yield Fault(f"/{key}", "mixed_auth", f"`{key}` belongs to one auth method.", "Move it below auth.<name>.")
-    for index, variant in enumerate(document.get("variants") or []):
+    for index, variant in enumerate(sound.get("variants") or []):
         override = as_object(as_object(variant).get("override"))
         places = [override, *(as_object(method) for method in as_object(override.get("auth")).values())]
         for key in _SHORTHANDS:
@@ -112,8 +124,9 @@ def _checked(resolved: Json) -> list[Fault]:
         provider = Provider.model_validate(sound)
     except ValidationError:
         return found
+    broken = {fault.path for fault in found}
     found += template_faults(sound)
-    found += meaning_faults(sound, provider)
+    found += [fault for fault in meaning_faults(sound, provider) if fault.path not in broken]
     found += host_faults(provider)
     return found
 
