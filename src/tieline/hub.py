@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from inspect import isawaitable
 from typing import Any
 
 import httpx2
@@ -153,7 +154,8 @@ class BoundNoun:
         method = getattr(self._noun, name)
 
         async def bound(*args: object, **kwargs: object) -> Any:
-            return await method(await self._actor(), *args, **kwargs)
+            result = method(await self._actor(), *args, **kwargs)
+            return await result if isawaitable(result) else result
 
         return bound
 

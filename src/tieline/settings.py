@@ -4,11 +4,13 @@ Units stand in each description. The reference page is generated from this table
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import cast
 
 from tieline.errors import Misconfigured
 from tieline.secret import Secret
@@ -35,6 +37,18 @@ class Settings:
     @property
     def data_folder(self) -> Path:
         return Path(self.data).expanduser()
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is a SQLite file of this process."""
+        return not self.database_url or self.database_url.startswith("sqlite")
+
+    @property
+    def key_file(self) -> Path:
+        """Where an embedded database keeps its key: in the data folder, or beside the SQLite file."""
+        if self.database_url:
+            return Path(self.database_url.partition(":///")[2] + ".keys")
+        return self.data_folder / "keys"
 
     @property
     def url(self) -> str:
@@ -69,7 +83,7 @@ def load_settings(
     values: dict[str, str] = {}
     path = file or Path("tieline.toml")
     if path.is_file():
-        values.update({key: str(value) for key, value in tomllib.loads(path.read_text()).items()})
+        values.update({key: _text(value) for key, value in _read_toml(path).items()})
     if unknown := sorted(set(values) - known):
         raise Misconfigured(f"{path} has settings that Tieline does not know: {', '.join(unknown)}.")
     for name in known:
@@ -77,11 +91,31 @@ def load_settings(
         if variable in environment:
             values[name] = environment[variable]
         elif f"{variable}_FILE" in environment:
-            values[name] = Path(environment[f"{variable}_FILE"]).read_text().strip()
+            values[name] = _content(f"{variable}_FILE", environment[f"{variable}_FILE"])
     values.update({name: value for name, value in flags.items() if value is not None})
-    if not values.get("port", "8400").isdigit():
-        raise Misconfigured("TIELINE_PORT must be a number.")
+    if not re.fullmatch("[0-9]{1,5}", values.get("port", "0")) or int(values.get("port", "0")) > 65535:
+        raise Misconfigured("TIELINE_PORT must be a number from 0 to 65535.")
     return Settings(**values)
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{path} cannot be read as TOML: {error}.") from error
+
+
+def _text(value: object) -> str:
+    """A list means what commas mean in the environment."""
+    return ",".join(str(item) for item in cast("list[object]", value)) if isinstance(value, list) else str(value)
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        # The file may hold a secret, and what is wrong with its bytes may too.
+        raise Misconfigured(f"The file that {variable} names cannot be read.") from error
 
 
 def _network(text: str) -> IPv4Network | IPv6Network | None:

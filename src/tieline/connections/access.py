@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from tieline.connections.grant import Grant, variables_in
 from tieline.errors import NotConfigured
@@ -38,7 +39,7 @@ class Access:
     def method(self) -> AuthMethod:
         return self.manifest.auth[self.method_name]
 
-    @property
+    @cached_property
     def declared(self) -> dict[str, Input]:
         """The inputs of the method; with them the client, where the user brings one."""
         declared = inputs_of(self.manifest, self.method)
@@ -54,6 +55,10 @@ class Access:
 
     def values(self) -> dict[str, object]:
         """Every variable a template may read, secrets in the clear: never to be logged or stored."""
+        return dict(self._values)
+
+    @cached_property
+    def _values(self) -> Mapping[str, object]:
         declared = self.declared
         known = {name: each.default for name, each in declared.items() if each.default is not None}
         nothing: Mapping[str, object] = {}
@@ -62,6 +67,7 @@ class Access:
         engine = {**self.grant.variables(), "client": self._client(), "connection": self._connection()}
         return {**given, **derived(declared, given, engine), **engine}
 
+    @cached_property
     def base_url(self) -> str | None:
         """The rendered api.baseUrl; None where the document has none, or a variable of it is still missing."""
         if self.manifest.api.base_url is None:
@@ -77,7 +83,7 @@ class Access:
             values={**self.values(), **more},
             inputs=self.declared,
             to=self.reach(use),
-            base_url=self.base_url(),
+            base_url=self.base_url,
             rules=self.method.apply,
         )
 

@@ -15,6 +15,7 @@ from tieline.connections import acquire, rows, views
 from tieline.connections.access import Access
 from tieline.connections.checks import Checked, check
 from tieline.connections.credentials import Credentials, require_usable
+from tieline.connections.explaining import explain
 from tieline.connections.forms import asked, split
 from tieline.connections.grant import Grant, read_grant
 from tieline.connections.loading import Loaded, Loader
@@ -23,7 +24,7 @@ from tieline.connections.saving import Draft, save
 from tieline.connections.sessions import require_connectable
 from tieline.connections.tables import connections
 from tieline.connections.tables import credentials as credential_rows
-from tieline.connections.types import CheckResult, Connection, Credential, EndUser
+from tieline.connections.types import CheckResult, Connection, Credential, EndUser, Explanation
 from tieline.egress import Egress
 from tieline.errors import CheckFailed, Fault, InvalidInputs, InvalidRequest
 from tieline.manifest.inputs import read_inputs
@@ -236,6 +237,12 @@ class Connections:
         shown = None if problem is None else views.problem(problem)
         account = views.account(dict(checked.identity or loaded.row.identity))
         return CheckResult(ok=problem is None, account=account, problem=shown, checked_at=now)
+
+    async def explain(self, actor: Actor, reference: Reference | str) -> Explanation:
+        """Would a request work, as whom, and why not. Asks nobody."""
+        actor.require("connections:read")
+        loaded = await self._db.read(lambda open_: self._loader.load(open_, actor, as_reference(reference)))
+        return explain(loaded, now=datetime.now(UTC))
 
     def _new(
         self, open_: Open, actor: Actor, provider: str, user: str, method: str | None, variant: str | None

@@ -25,6 +25,7 @@ from tieline.connections.sessions import about, hashed, require_connectable
 from tieline.connections.tables import connect_sessions
 from tieline.egress import Egress
 from tieline.errors import Fault, InvalidInputs, NotConnectable, SessionEnded, TielineError
+from tieline.integrations.rows import client_row_id
 from tieline.integrations.views import redirect_uri
 from tieline.manifest import Provider
 from tieline.manifest.inputs import read_inputs
@@ -211,7 +212,9 @@ class Flow:
     async def _leave(self, opened: Opened, access: Access, browser: str | None) -> Page:
         """To the provider's authorization page, with a fresh state and verifier."""
         oauth2 = access.method.oauth2
-        client = access.registration.client_row_id or f"own-{opened.row.id}"
+        client = access.registration.client_row_id or client_row_id(
+            access.registration.integration_id, access.method_name, access.variant
+        )
         if oauth2 is None:
             raise NotConnectable("This method has no authorization page.")
         state, verifier = secrets.token_urlsafe(32), protocol.new_verifier()

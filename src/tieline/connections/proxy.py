@@ -137,7 +137,7 @@ class Proxy:
             request = HttpRequest(call.method, address, upstream(call.headers), body.start if needs_body else b"")
             request = _with_defaults(request, loaded, scope)
             scope["request"] = _described(request)
-            request = apply.put(request, access.method.apply, scope, inputs=access.declared, base_url=access.base_url())
+            request = apply.put(request, access.method.apply, scope, inputs=access.declared, base_url=access.base_url)
         except (Missing, Unrenderable) as error:
             raise InvalidRequest(f"The credential cannot be put on this call: {error}") from error
         sent = replace(request, body=request.body if needs_body else body.whole)
@@ -175,7 +175,7 @@ def _address(loaded: Loaded, call: Call) -> str:
         raise InvalidRequest(f"The method {call.method[:20]} is not passed on.")
     if call.url is not None:
         return confine.absolute(call.url, access.reach("api"), call.query)
-    base = access.base_url()
+    base = access.base_url
     if call.server is not None:
         server = access.manifest.api.servers.get(call.server)
         if server is None:

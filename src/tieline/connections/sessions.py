@@ -18,11 +18,22 @@ from tieline import audit
 from tieline.actor import Actor
 from tieline.connections import rows, rules, views
 from tieline.connections.access import Access
+from tieline.connections.forms import asked
 from tieline.connections.loading import Loader
 from tieline.connections.tables import connect_sessions, connections
 from tieline.connections.types import ConnectSession, EndUser, NewConnectSession
-from tieline.errors import Fault, Forbidden, InvalidRequest, NotConfigured, NotConnectable, NotFound, TielineError
+from tieline.errors import (
+    Fault,
+    Forbidden,
+    InvalidInputs,
+    InvalidRequest,
+    NotConfigured,
+    NotConnectable,
+    NotFound,
+    TielineError,
+)
 from tieline.ids import new_id
+from tieline.manifest.inputs import read_inputs
 from tieline.manifest.support import not_yet
 from tieline.organizations.organizations import by_id as organization_by_id
 from tieline.organizations.organizations import is_safe_url
@@ -138,7 +149,7 @@ class Sessions:
         renewed = _renewed(open_, actor, wanted)
         method = wanted.auth_method or (None if renewed is None else renewed.auth_method)
         variant = wanted.variant or (None if renewed is None else renewed.variant)
-        version = self._check_connectable(open_, actor, provider, method, variant)
+        version = self._check_connectable(open_, actor, provider, method, variant, wanted.inputs or {})
         now = datetime.now(UTC)
         token = Secret("tlc_" + secrets.token_urlsafe(32))
         values: dict[str, Any] = {
@@ -171,9 +182,15 @@ class Sessions:
         return NewConnectSession(self._view(open_, actor, values["id"]), token, url)
 
     def _check_connectable(
-        self, open_: Connection, actor: Actor, provider: Row[Any], method: str | None, variant: str | None
+        self,
+        open_: Connection,
+        actor: Actor,
+        provider: Row[Any],
+        method: str | None,
+        variant: str | None,
+        inputs: Mapping[str, object],
     ) -> str:
-        """The version to consent to. Raises NotConnectable, NotConfigured, Forbidden."""
+        """The version to consent to. Raises NotConnectable, NotConfigured, Forbidden, InvalidInputs."""
         current = provider_rows.current(open_, provider.id)
         names = [method] if method else list(self._loader.documents.of(current).auth)
         if provider.is_template:
@@ -183,14 +200,20 @@ class Sessions:
         problems: list[TielineError] = []
         for name in names:
             try:
-                return self._connectable(open_, actor, provider, name, variant)
-            except (NotConnectable, NotConfigured, Forbidden) as problem:
+                return self._connectable(open_, actor, provider, name, variant, inputs)
+            except (NotConnectable, NotConfigured, Forbidden, InvalidInputs) as problem:
                 problems.append(problem)
         # What an admin can mend helps more than what nobody can.
         raise next((problem for problem in problems if isinstance(problem, NotConfigured)), problems[0])
 
     def _connectable(
-        self, open_: Connection, actor: Actor, provider: Row[Any], method: str, variant: str | None
+        self,
+        open_: Connection,
+        actor: Actor,
+        provider: Row[Any],
+        method: str,
+        variant: str | None,
+        inputs: Mapping[str, object],
     ) -> str:
         try:
             access, version = self._loader.new(open_, actor, provider, method, variant)
@@ -198,6 +221,10 @@ class Sessions:
             raise NotConnectable(f"This provider has no variant {variant!r}.") from None
         require_connectable(access)
         access.require_client()
+        wanted = asked(access)
+        # Those that are given are not asked on the page, so they must be right.
+        known = {name: wanted[name].model_copy(update={"visible_when": None}) for name in inputs if name in wanted}
+        read_inputs(known, inputs, from_={"user", "adminOrUser"})
         return version.version
 
     def _view(self, open_: Connection, actor: Actor, session: str) -> ConnectSession:

@@ -19,17 +19,16 @@ from tieline.storage.tables import encryption_keys
 
 
 async def load_key_ring(settings: Settings, database: Database) -> KeyRing:
-    """From the settings; for the embedded database from its 0600 key file, which a fresh install makes.
+    """From the settings; for SQLite from its 0600 key file, which a fresh install makes.
 
     Checked against what the database was sealed with. Raises Misconfigured.
     """
     if settings.keys:
         ring = KeyRing.parse(settings.key_ring)
-    elif settings.database_url:
+    elif not settings.is_embedded:
         raise Misconfigured(f"This database needs a key ring. {HOW}")
     else:
-        file = settings.data_folder / "keys"
-        ring = key_file.read(file) or await _first(file, database)
+        ring = key_file.read(settings.key_file) or await _first(settings.key_file, database)
     await admit(ring, database)
     return ring
 
