@@ -35,11 +35,16 @@ def buckets_of(
     }
     usual = owners[limits.scope]
     found = [
-        Bucket(usual, limit, per) for name, per in _PERIODS.items() if (limit := getattr(limits, name)) is not None
+        _bucket(usual, limit, per) for name, per in _PERIODS.items() if (limit := getattr(limits, name)) is not None
     ]
     for index, each in enumerate(limits.buckets):
         fits = (not each.methods or method in each.methods) and (each.path is None or fnmatchcase(path, each.path))
         if fits:
             owner = owners[each.scope or limits.scope]
-            found.append(Bucket(f"{owner}/{index}", each.limit, float(each.per), each.cost))
+            found.append(_bucket(f"{owner}/{index}", each.limit, float(each.per), each.cost))
     return tuple(found)
+
+
+def _bucket(key: str, limit: float, per: float, cost: float = 1.0) -> Bucket:
+    """Where a period has no room for one call (half a request per second), a longer one has."""
+    return Bucket(key, cost, per * cost / limit, cost) if limit < cost else Bucket(key, limit, per, cost)

@@ -37,8 +37,9 @@ class Loader:
         """Raises as rows.find does."""
         row = rows.find(connection, actor, reference)
         credential = rows.credential(connection, row.id)
-        version = provider_rows.consented(connection, row.provider_id, row.security_digest)
-        manifest = self.documents.of(version, row.variant)
+        # The newest version with the digest that was consented to: no document is read for a connection in use.
+        version = row.effective_version or row.consented_version
+        manifest = self.documents.load(connection, row.provider_id, version, row.variant)
         used = registration_of_client(connection, self.vault, row.client_row_id) if row.client_row_id else None
         if used is None:
             used = registration(connection, self.vault, actor, row.provider_id, row.auth_method, row.variant)

@@ -3,10 +3,11 @@
 from collections import OrderedDict
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from tieline.manifest import Provider
 from tieline.manifest.resolve import load, with_variant
+from tieline.providers import rows
 
 
 class Documents:
@@ -15,6 +16,11 @@ class Documents:
     def __init__(self, *, keep: int = 512) -> None:
         self._keep = keep
         self._loaded: OrderedDict[tuple[str, str, str], Provider] = OrderedDict()
+
+    def load(self, connection: Connection, provider_id: str, version: str, variant: str | None = None) -> Provider:
+        """As `of`, but reads the row only when the manifest is not kept. Raises NotFound too."""
+        kept = self._loaded.get((provider_id, version, variant or ""))
+        return kept or self.of(rows.version_row(connection, provider_id, version), variant)
 
     def of(self, version: Row[Any], variant: str | None = None) -> Provider:
         """The manifest of a row of `provider_versions`, patched by the variant. KeyError when it has none such."""

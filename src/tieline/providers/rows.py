@@ -84,15 +84,6 @@ def current(connection: Connection, provider_id: str, *, pinned: str | None = No
     return row
 
 
-def consented(connection: Connection, provider_id: str, security_digest: str) -> Row[Any]:
-    """The version that an existing connection runs under: the newest with the digest that its user consented to."""
-    channel = provider_versions.c.channel
-    query = _newest(provider_id, case((channel == "beta", 1), else_=0)).where(
-        channel != "draft", provider_versions.c.security_digest == security_digest
-    )
-    return connection.execute(query.limit(1)).one()
-
-
 def _newest(provider_id: str, *first: ColumnElement[int]) -> Select[Any]:
     query = select(provider_versions).where(provider_versions.c.provider_id == provider_id)
     return query.order_by(*first, provider_versions.c.number.desc())
