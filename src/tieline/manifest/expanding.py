@@ -28,7 +28,8 @@ _ORIGIN = re.compile(r"\s*(https?://(?:\{\{.*?\}\}|[^/?#{])+|\{\{[^}]*\}\})")
 
 def expand(merged: Mapping[str, Any]) -> Json:
     """The normal form of a merged document; what does not have the right shape is passed through for the model."""
-    document = merge({"manifest": "1", "version": "1.0.0"}, merged)
+    always = {"manifest": "1", "version": "1.0.0"}
+    document = merge(always, {key: value for key, value in merged.items() if key not in always or value is not None})
     for key in ("extends", "params"):
         document.pop(key, None)
     methods = as_object(document.get("auth"))

@@ -175,13 +175,17 @@ def client_origins_of(provider: Provider, method: AuthMethod, values: Mapping[st
     return Origins({use: OriginSet.of(*(p for each in found for p in each.of_use(use).patterns)) for use in uses})
 
 
+# A host of the first use is one of the others as well, in `origins_of` and here.
+_ALSO = {"refresh": ("token",), "token": ("refresh",), "api": ("check", "revoke")}
+
+
 def _domains_of(provider: Provider, method: AuthMethod) -> Origins:
     """Of addresses whose host ends in a literal domain behind a variable: that domain with all names before it."""
     uses: dict[str, set[str]] = {}
     for address in [*api_addresses(provider), *method_addresses(method)]:
         for text in address.alternatives:
             if (pattern := _domain_pattern(text)) is not None:
-                for use in (address.use, *{"refresh": ("token",), "token": ("refresh",)}.get(address.use, ())):
+                for use in (address.use, *_ALSO.get(address.use, ())):
                     uses.setdefault(use, set()).add(pattern)
     return Origins({use: OriginSet.of(*patterns) for use, patterns in uses.items()})
 
