@@ -38,7 +38,8 @@ class Window:
         for number, count in self._counts:
             surplus -= count
             if surplus <= 0:
-                return max((number + _SLICES + 1) * self._slice - now, 0.001)
+                # A hundredth of a slice beyond its end, since sums of floats fall on either side of it.
+                return (number + _SLICES + 1.01) * self._slice - now
         return bucket.per
 
     def charge(self, bucket: Bucket, *, now: float) -> None:
