@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Required, TypedDict, Unpack
+from typing import Any, Unpack
 
 from sqlalchemy import Connection as Open
 from sqlalchemy import Row, delete, update
@@ -24,7 +24,7 @@ from tieline.connections.saving import Draft, save
 from tieline.connections.sessions import require_connectable
 from tieline.connections.tables import connections
 from tieline.connections.tables import credentials as credential_rows
-from tieline.connections.types import CheckResult, Connection, Credential, EndUser, Explanation
+from tieline.connections.types import CheckResult, Connection, Credential, EndUser, Explanation, Import
 from tieline.egress import Egress
 from tieline.errors import CheckFailed, Fault, InvalidInputs, InvalidRequest
 from tieline.manifest.inputs import read_inputs
@@ -32,23 +32,6 @@ from tieline.providers import rows as provider_rows
 from tieline.secret import Secret
 from tieline.shapes import Page
 from tieline.storage import Database
-
-
-class Import(TypedDict, total=False):
-    """What an import takes: the `inputs` of a method, or `credentials` with accessToken, refreshToken, expiresAt and
-    scopes. `check` False stores it unproved.
-    """
-
-    provider: Required[str]
-    end_user: str | EndUser | None
-    inputs: Mapping[str, object] | None
-    credentials: Mapping[str, object] | None
-    auth_method: str | None
-    variant: str | None
-    account_id: str | None
-    label: str | None
-    metadata: Mapping[str, object] | None
-    check: bool
 
 
 class Connections:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Required, TypedDict
 
 from pydantic import Field
 
@@ -172,3 +172,20 @@ class Reference:
     end_user: str | None = None
     provider: str | None = None
     account: str | None = None
+
+
+class Import(TypedDict, total=False):
+    """What an import takes: the `inputs` of a method, or `credentials` with accessToken, refreshToken, expiresAt and
+    scopes. `check` False stores it unproved.
+    """
+
+    provider: Required[str]
+    end_user: str | EndUser | None
+    inputs: Mapping[str, object] | None
+    credentials: Mapping[str, object] | None
+    auth_method: str | None
+    variant: str | None
+    account_id: str | None
+    label: str | None
+    metadata: Mapping[str, object] | None
+    check: bool
