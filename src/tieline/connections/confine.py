@@ -8,6 +8,7 @@ from tieline.manifest.origins import OriginSet
 
 _ALLOWED = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]{}|^`-]*")
+_SCHEME = re.compile(r"/?[A-Za-z][A-Za-z0-9+.-]*://")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -45,11 +46,16 @@ def _check(path: str) -> None:
     for _ in range(3):
         if "\\" in decoded or any(ord(letter) < 32 or ord(letter) == 127 for letter in decoded):
             raise PathRefused("The path has a backslash or a control character.")
-        if decoded.removeprefix("/").startswith("/") or any(part in ("..", ".") for part in decoded.split("/")):
+        if decoded.removeprefix("/").startswith("/") or any(_is_dots(part) for part in decoded.split("/")):
             raise PathRefused("The path must stay under the provider's base URL: no //, no . or .. segments.")
-        if "://" in decoded.partition("?")[0][:16]:
+        if _SCHEME.match(decoded):
             raise PathRefused("Give a path, not an address. A whole address goes into Tieline-Url.")
         decoded = unquote(decoded)
+
+
+def _is_dots(segment: str) -> bool:
+    """Also `..;x`: some servers take off what follows the semicolon before they read the dots."""
+    return segment.partition(";")[0] in ("..", ".")
 
 
 def _check_query(query: str) -> None:
