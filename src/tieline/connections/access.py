@@ -87,21 +87,23 @@ class Access:
             rules=self.method.apply,
         )
 
-    def reach(self, use: str) -> OriginSet:
-        """Where a call of this use (api, check, token, revoke, onConnect) may go.
+    def client_setting(self, use: str, **more: object) -> Setting:
+        """As `setting`, for a call that carries the client's secret: only where its admin could see it go."""
+        setting = self.setting(use, **more)
+        entrusted = self.registration.origins
+        if self.users_client or entrusted is None:
+            return setting
+        return replace(setting, to=setting.to.within(entrusted.of_use(use)))
 
-        That is what was consented to; and for the client's secret, only what its admin could see when entering it.
-        """
+    def reach(self, use: str) -> OriginSet:
+        """Where a call of this use (api, check, token, revoke, onConnect) may go: what was consented to."""
         origins = self.origins or self.computed_origins()
         also = {"check": "userinfo", "onConnect": "api"}.get(use, "")
         consented = origins.of_use(use) | origins.of_use(also)
         for name, own in origins.uses.items():
             if name.startswith(f"request:{use}."):
                 consented |= own
-        entrusted = self.registration.origins
-        if use not in ("token", "revoke") or self.users_client or entrusted is None:
-            return consented
-        return consented.within(entrusted.of_use(use))
+        return consented
 
     def computed_origins(self) -> Origins:
         """From the document and the account's own values; stored when the user consents, never recomputed later."""

@@ -19,7 +19,7 @@ from tieline.errors import (
 from tieline.manifest import OAuth2, Request
 from tieline.manifest.templates import Missing, Unrenderable, passes
 from tieline.protocols import oauth2 as protocol
-from tieline.runner import Outcome, error_code, run
+from tieline.runner import Outcome, Setting, error_code, run
 
 _CLIENT_ERRORS = {"invalid_client", "unauthorized_client"}
 DEADLINE = 20.0
@@ -86,17 +86,17 @@ async def revoke(access: Access, egress: Egress, *, now: datetime) -> TielineErr
     The first problem, or None. It never stops a deletion: what cannot be revoked upstream is shredded all the same.
     """
     problem: TielineError | None = None
-    for request, more in _revocations(access):
+    for request, setting in _revocations(access):
         try:
-            outcome = await run(request, access.setting("revoke", **more), egress, now=now)
+            outcome = await run(request, setting, egress, now=now)
         except (Missing, Unrenderable) as error:
             outcome = Outcome(None, {}, {}, ProviderRefused(f"The revocation cannot be made: {error}"))
         problem = problem or outcome.problem
     return problem
 
 
-def _revocations(access: Access) -> list[tuple[Request, dict[str, object]]]:
-    calls: list[tuple[Request, dict[str, object]]] = [(request, {}) for request in access.method.revoke]
+def _revocations(access: Access) -> list[tuple[Request, Setting]]:
+    calls = [(request, access.setting("revoke")) for request in access.method.revoke]
     oauth2 = access.method.oauth2
     if oauth2 is not None and oauth2.revoke_url is not None:
         # The refresh token first: revoking it takes the access tokens with it (RFC 7009, section 2.1).
@@ -104,7 +104,7 @@ def _revocations(access: Access) -> list[tuple[Request, dict[str, object]]]:
         for hint, token in tokens:
             if token is not None:
                 oauth = {"token": token.reveal(), "tokenTypeHint": hint}
-                calls.append((protocol.revoke_request(oauth2), {"oauth": oauth}))
+                calls.append((protocol.revoke_request(oauth2), access.client_setting("revoke", oauth=oauth)))
     return calls
 
 
@@ -112,7 +112,7 @@ async def _token_call(
     access: Access, request: Request, egress: Egress, *, now: datetime, scopes: tuple[str, ...], **more: object
 ) -> Access:
     try:
-        outcome = await run(request, access.setting("token", **more), egress, now=now, deadline=DEADLINE)
+        outcome = await run(request, access.client_setting("token", **more), egress, now=now, deadline=DEADLINE)
     except (Missing, Unrenderable) as error:
         raise NotConfigured(f"The token call cannot be made: {error}") from error
     captured = _judged(access, outcome)

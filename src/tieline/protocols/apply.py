@@ -4,11 +4,11 @@ import base64
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from tieline.errors import InvalidRequest
 from tieline.manifest.model import Apply, Input
+from tieline.manifest.origins import host_fits
 from tieline.manifest.templates import (
     Missing,
     Unrenderable,
@@ -22,7 +22,7 @@ from tieline.protocols.http import HttpRequest
 
 def rules_for(rules: Sequence[Apply], host: str) -> tuple[Apply, ...]:
     """Those that name the host, and those that name none."""
-    return tuple(rule for rule in rules if not rule.to or any(_fits(pattern, host) for pattern in rule.to))
+    return tuple(rule for rule in rules if not rule.to or any(host_fits(pattern, host) for pattern in rule.to))
 
 
 def put(
@@ -141,8 +141,3 @@ def _text(value: object) -> str:
             return "false"
         case _:
             return str(value)
-
-
-def _fits(pattern: str, host: str) -> bool:
-    """A glob over the host name; it only chooses a rule, where a call may go is decided by its origins."""
-    return fnmatchcase(host.lower(), pattern.lower())
