@@ -16,7 +16,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Field:
-    """One input to type. `value` is never a secret's; `error` says what is wrong and how to mend it."""
+    """One input to type. `value` is never a secret's; `error` says what is wrong and how to mend it.
+
+    `when` is the condition under which it counts, in words; the empty text: always.
+    """
 
     name: str
     label: str
@@ -29,17 +32,25 @@ class Field:
     required: bool = True
     secret: bool = False
     options: tuple[tuple[str, str], ...] = ()
+    when: str = ""
     error: str = ""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Who connects what, for whom: shown on every page. `ends_at` is when the session does."""
+    """Who connects what, for whom: shown on every page.
+
+    `end_user` is empty for a connection that belongs to the organization itself. `embed_origin` is the one site that
+    may show the pages in a frame.
+    """
 
     application: str
+    organization: str
     provider: str
     logo_url: str | None
     end_user: str
+    end_user_id: str
+    embed_origin: str | None = None
     scopes: tuple[tuple[str, str], ...] = ()
 
 
@@ -47,7 +58,8 @@ class Subject:
 class Form:
     """The page of a session: a choice of methods, or the fields of the one chosen; nothing is consumed by opening it.
 
-    `leaves` is whether the browser goes to the provider next.
+    `leaves` is whether the browser goes to the provider next. `redirect_uri` is to be registered there by a user who
+    brings a client of his own. `several` is whether another method could have been chosen.
     """
 
     subject: Subject
@@ -56,11 +68,13 @@ class Form:
     fields: tuple[Field, ...] = ()
     leaves: bool = True
     message: str = ""
+    redirect_uri: str = ""
+    several: bool = False
 
 
 @dataclass(frozen=True)
 class Redirect:
-    """`browser` is a new value for the binding cookie, if it is to be set."""
+    """`browser` is the value of the binding cookie."""
 
     url: Secret
     browser: Secret | None = None
@@ -68,10 +82,15 @@ class Redirect:
 
 @dataclass(frozen=True)
 class Confirm:
-    """The interstitial, where no application completes: names who receives what, before anything is exchanged."""
+    """The interstitial, where no application completes: names who receives what, before anything is exchanged.
+
+    `message` says why it did not work a moment ago.
+    """
 
     subject: Subject
     nonce: Secret
+    browser: Secret | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True)

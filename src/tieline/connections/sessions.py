@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
@@ -18,7 +19,7 @@ from tieline import audit
 from tieline.actor import Actor
 from tieline.connections import rows, rules, views
 from tieline.connections.access import Access
-from tieline.connections.forms import asked
+from tieline.connections.forms import asked, variants_of
 from tieline.connections.loading import Loader
 from tieline.connections.tables import connect_sessions, connections
 from tieline.connections.types import ConnectSession, EndUser, NewConnectSession
@@ -34,6 +35,7 @@ from tieline.errors import (
 )
 from tieline.ids import new_id
 from tieline.manifest.inputs import read_inputs
+from tieline.manifest.origins import origin_of
 from tieline.manifest.support import not_yet
 from tieline.organizations.organizations import by_id as organization_by_id
 from tieline.organizations.organizations import is_safe_url
@@ -198,9 +200,11 @@ class Sessions:
         if not names:
             raise NotConnectable("This provider has nothing to connect: it declares no auth method.")
         problems: list[TielineError] = []
-        for name in names:
+        # The user chooses among the methods and variants that the application leaves open.
+        variants = variants_of(self._loader.documents.of(current), variant)
+        for name, each in product(names, variants):
             try:
-                return self._connectable(open_, actor, provider, name, variant, inputs)
+                return self._connectable(open_, actor, provider, name, each, inputs)
             except (NotConnectable, NotConfigured, Forbidden, InvalidInputs) as problem:
                 problems.append(problem)
         # What an admin can mend helps more than what nobody can.
@@ -297,6 +301,9 @@ def _check_addresses(open_: Connection, actor: Actor, wanted: _Wanted) -> None:
         if url is not None and not is_safe_url(url):
             hint = "Give an https address, or one on this machine while developing, without a fragment."
             faults.append(Fault(f"/{field}", "insecure_url", "The browser cannot be sent there.", hint))
+    if not faults and wanted.embed_origin is not None and origin_of(wanted.embed_origin) != wanted.embed_origin:
+        hint = "Give scheme, host and port only: https://app.example."
+        faults.append(Fault("/embedOrigin", "no_origin", "This is not the origin of a site.", hint))
     if faults:
         raise InvalidRequest("The session cannot be started like this.", errors=faults)
     listed = [*organization.return_urls, *platform.return_urls]
