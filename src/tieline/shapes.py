@@ -1,6 +1,5 @@
 """What every outward value is: frozen, snake_case in Python, camelCase in JSON, with no field that holds a secret."""
 
-from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -21,5 +20,5 @@ class Shape(BaseModel):
 class Page(Shape, Generic[T]):
     """A part of a list; `next_cursor` asks for the next one, null at the end."""
 
-    items: Sequence[T]
+    items: tuple[T, ...]
     next_cursor: str | None = None

@@ -78,8 +78,8 @@ class Client(Organization):
     ) -> None:
         super().__init__(Wire(_target(url, key, timeout), httpx2.Client(transport=transport)))
 
-    def organization(self, slug: str) -> Organization:
-        """A customer, made on first use if it is new and the key may do so."""
+    def organization(self, slug: str | None) -> Organization:
+        """A customer, made on first use if it is new and the key may do so; None is the key's own organization."""
         return Organization(Wire(replace(self._wire.target, organization=slug), self._wire.http))
 
     def close(self) -> None:
@@ -107,8 +107,8 @@ class AsyncClient(AsyncOrganization):
     ) -> None:
         super().__init__(AsyncWire(_target(url, key, timeout), httpx2.AsyncClient(transport=transport)))
 
-    def organization(self, slug: str) -> AsyncOrganization:
-        """A customer, made on first use if it is new and the key may do so."""
+    def organization(self, slug: str | None) -> AsyncOrganization:
+        """A customer, made on first use if it is new and the key may do so; None is the key's own organization."""
         return AsyncOrganization(AsyncWire(replace(self._wire.target, organization=slug), self._wire.http))
 
     async def close(self) -> None:

@@ -4,27 +4,29 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from pydantic.alias_generators import to_snake
+
 from tieline.errors import Fault, TielineError
 
 ERROR_HEADER = "tieline-error"
 """Marks a proxied answer as Tieline's own failure, not the provider's answer."""
 
 _BY_CODE = {error.code: error for error in TielineError.__subclasses__()}
-_NOT_FACTS = {"type", "title", "status", "detail", "instance", "code", "errors", "retryAfter"}
+_STANDARD = {"type", "title", "status", "detail", "instance", "code", "errors", "retryAfter"}
 _FAULT = ("path", "code", "message", "hint", "severity")
 
 
 def read_problem(status: int, headers: Mapping[str, str], body: bytes) -> TielineError:
     """The error of an answer that is none of the good ones; header names in lower case."""
     problem = _members(body)
-    code = str(problem.get("type", "")).rpartition("/")[2]
+    code = str(problem.get("code") or str(problem.get("type")).rpartition("/")[2])
     error = _BY_CODE.get(code)
-    retry_after = _seconds(headers.get("retry-after"))
+    retry_after = problem.get("retryAfter") or _seconds(headers.get("retry-after"))
     if error is None:
         # A server in between, or a newer Tieline.
         detail = str(problem.get("detail") or f"The server answered {status}, and not as Tieline does.")
         return TielineError(detail, retry_after=retry_after, status=status)
-    facts = {name: value for name, value in problem.items() if name not in _NOT_FACTS}
+    facts = {to_snake(name): value for name, value in problem.items() if name not in _STANDARD}
     return error(str(problem.get("detail", "")), errors=read_faults(problem), retry_after=retry_after, **facts)
 
 

@@ -32,7 +32,7 @@ class Way:
     def request(self, asked: httpx2.Request) -> httpx2.Request:
         """A path under `base` as it is; a whole address in Tieline-Url, to be inside the connection's origins."""
         headers = [(name, value) for name, value in asked.headers.multi_items() if name.lower() not in _REPLACED]
-        headers += self.target.headers.items()
+        headers += [("Host", httpx2.URL(self.target.url).netloc.decode()), *self.target.headers.items()]
         if self.reference.id is None and self.reference.account is not None:
             headers.append(("Tieline-Account", self.reference.account))
         url = str(asked.url)
