@@ -81,7 +81,7 @@ async def test_bodies_stream_both_ways(async_client, script):
         async_client.organization("acme").http("conn_1") as http,
         http.stream("POST", "/upload", content=chunks()) as answer,
     ):
-        received = [chunk async for chunk in answer.aiter_raw()]
+        received = [chunk async for chunk in answer.aiter_bytes()]
 
     assert script.lines() == ["PUT /v1/organizations/acme", "POST /v1/connections/conn_1/proxy/upload"]
     assert script.requests[1].content == b"onetwo"
