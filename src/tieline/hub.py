@@ -37,11 +37,10 @@ from tieline.storage.vault import Vault
 class Hub:
     """Every noun, with the Actor as the first parameter of each method; `organization(slug)` binds it."""
 
-    def __init__(self, settings: Settings, db: Database, vault: Vault) -> None:
-        policy = AddressPolicy(settings.allowed_networks, settings.allowed_hosts)
+    def __init__(self, settings: Settings, db: Database, vault: Vault, *, egress: Egress | None = None) -> None:
         self.settings = settings
         self.db = db
-        self.egress = Egress(policy)
+        self.egress = egress or Egress(AddressPolicy(settings.allowed_networks, settings.allowed_hosts))
         self.audit = Audit(db, vault)
         self.changes = Changes(db)
         documents = Documents()
@@ -58,21 +57,24 @@ class Hub:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, database: str = "", *, settings: Settings | None = None, **flags: str) -> "AsyncGenerator[Hub]":
+    async def open(
+        cls, database: str = "", *, settings: Settings | None = None, egress: Egress | None = None, **flags: str
+    ) -> "AsyncGenerator[Hub]":
         """A hub on `sqlite:///file` or `postgresql://...`; without an address, on SQLite in the data folder.
 
         Brings the schema up to date, stores the built-in providers, and starts what runs in the background. `flags` are
-        settings by name (`egress_allow="127.0.0.0/8"`). Raises Misconfigured.
+        settings by name (`egress_allow="127.0.0.0/8"`). An `egress` of one's own brings its authorities and its resolver,
+        and is closed with the hub. Raises Misconfigured.
         """
         chosen = settings or load_settings(file=None, **flags)
         if database:
             chosen = replace(chosen, database_url=database)
         async with AsyncExitStack() as stack:
-            db = await Database.open(_address(chosen))
+            db = await Database.open(chosen.database)
             stack.push_async_callback(db.close)
             await migrate(db)
             ring = await load_key_ring(chosen, db)
-            hub = cls(chosen, db, Vault(ring))
+            hub = cls(chosen, db, Vault(ring), egress=egress)
             await hub._store_catalog()
             for part in (hub.audit, hub.changes, hub.worker):
                 await part.start()
@@ -158,10 +160,3 @@ class BoundNoun:
             return await result if isawaitable(result) else result
 
         return bound
-
-
-def _address(settings: Settings) -> str:
-    if settings.database_url:
-        return settings.database_url
-    settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return f"sqlite:///{settings.data_folder / 'tieline.db'}"
