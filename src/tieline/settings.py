@@ -51,6 +51,11 @@ class Settings:
         return self.data_folder / "keys"
 
     @property
+    def database(self) -> str:
+        """The database's address: the embedded one stands in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_folder / 'tieline.db'}"
+
+    @property
     def url(self) -> str:
         """The public base address, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

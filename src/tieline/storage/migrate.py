@@ -14,7 +14,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 async def migrate(database: Database) -> None:
     """Safe when several processes start at once. Raises Misconfigured when the schema is newer than this code."""
     known = revisions()
-    stored = await database.read(_stored)
+    stored = await stored_revision(database)
     if stored == known[-1]:
         return
     if stored and stored not in known:
@@ -24,6 +24,11 @@ async def migrate(database: Database) -> None:
             known=known[-1],
         )
     await database.migrate(_upgrade)
+
+
+async def stored_revision(database: Database) -> str:
+    """The revision of the schema; empty when there is none yet."""
+    return await database.read(_stored)
 
 
 def revisions() -> list[str]:

@@ -1,0 +1,6 @@
+"""`tieline serve`."""
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None: ...
