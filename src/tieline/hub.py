@@ -63,8 +63,8 @@ class Hub:
         """A hub on `sqlite:///file` or `postgresql://...`; without an address, on SQLite in the data folder.
 
         Brings the schema up to date, stores the built-in providers, and starts what runs in the background. `flags` are
-        settings by name (`egress_allow="127.0.0.0/8"`). An `egress` of one's own brings its authorities and its resolver,
-        and is closed with the hub. Raises Misconfigured.
+        settings by name (`egress_allow="127.0.0.0/8"`). An `egress` of one's own brings its authorities and resolver;
+        it is closed with the hub. Raises Misconfigured.
         """
         chosen = settings or load_settings(file=None, **flags)
         if database:
