@@ -5,14 +5,16 @@ So a transaction cannot contain an await, and nothing is open while we talk to a
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
 from tieline.errors import Misconfigured, StorageUnavailable
-from tieline.storage.postgresql import PostgresqlStore
 from tieline.storage.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from tieline.storage.postgresql import PostgresqlStore
 
 T = TypeVar("T")
 
@@ -20,7 +22,7 @@ T = TypeVar("T")
 class Database:
     """`read` and `write` raise StorageUnavailable, StorageFull, or what the function raises (IntegrityError too)."""
 
-    def __init__(self, store: SqliteStore | PostgresqlStore) -> None:
+    def __init__(self, store: "SqliteStore | PostgresqlStore") -> None:
         self._store = store
         self._running: set[asyncio.Future[Any]] = set()
 
@@ -84,7 +86,10 @@ class Database:
             work.exception()
 
 
-def _postgresql(url: URL) -> PostgresqlStore:
+def _postgresql(url: URL) -> "PostgresqlStore":
+    # It brings the whole of SQLAlchemy's asyncio and ORM with it, which SQLite needs nothing of.
+    from tieline.storage.postgresql import PostgresqlStore
+
     try:
         return PostgresqlStore(url)
     except ModuleNotFoundError as error:
