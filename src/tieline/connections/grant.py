@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,9 @@ _CREDENTIAL = frozenset(
         *("scope", "expiresIn", "expiresAt", "refreshExpiresIn"),
     }
 )
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_LARGEST = 10**300
+"""A provider may answer more digits than a float has room for."""
 _CENTURY = 100 * 366 * 86_400
 
 
@@ -185,9 +189,11 @@ def _number(value: object) -> float | None:
     match value:
         case bool():
             return None
-        case int() | float():
-            return float(value)
-        case str() if value.strip().isdigit():
+        case int():
+            return float(max(-_LARGEST, min(value, _LARGEST)))
+        case float():
+            return value
+        case str() if _NUMBER.fullmatch(value.strip()):
             return float(value)
         case _:
             return None

@@ -20,6 +20,9 @@ from tieline.manifest.templates import (
 from tieline.protocols.http import HttpRequest
 
 
+_CLIENT = {"clientId": "client.id", "clientSecret": "client.secret"}
+
+
 def rules_for(rules: Sequence[Apply], host: str) -> tuple[Apply, ...]:
     """Those that name the host, and those that name none."""
     return tuple(rule for rule in rules if not rule.to or any(host_fits(pattern, host) for pattern in rule.to))
@@ -38,6 +41,8 @@ def put(
     A variable whose input is not required may be missing; then its member is left out.
     """
     optional = {name for name, declared in inputs.items() if not declared.required}
+    # Where users bring their own client, these inputs are what `client` is made of.
+    optional |= {engine for name, engine in _CLIENT.items() if name in optional}
     for rule in rules_for(rules, urlsplit(request.url).hostname or ""):
         request = _put(request, rule, scope, inputs, optional, base_url)
     return request
@@ -66,7 +71,7 @@ def _put(
         cookies = {name: _header(alt, scope, optional) for name, alt in rule.cookies.items() if alt is not None}
         own = [f"{name}={_cookie(value)}" for name, value in cookies.items() if value is not None]
         pairs = [request.header("cookie") or "", *own]
-        request = request.with_header("Cookie", "; ".join(pair for pair in pairs if pair))
+        request = request.with_header("Cookie", "; ".join(pair for pair in pairs if pair)) if own else request
     if rule.body is not None:
         request = _with_body(request, render_tree(rule.body, scope, optional=optional))
     return request
@@ -108,13 +113,16 @@ def _with_body(request: HttpRequest, members: object) -> HttpRequest:
     kind = (request.header("content-type") or "application/json").partition(";")[0].strip().lower()
     added: Mapping[str, object] = members  # pyright: ignore[reportUnknownVariableType]  # a tree of a document
     if kind == "application/x-www-form-urlencoded":
-        own = parse_qsl(request.body.decode(), keep_blank_values=True)
+        try:
+            own = parse_qsl(request.body.decode(), keep_blank_values=True)
+        except ValueError as error:
+            raise InvalidRequest("This provider takes its credential in the body, which must be a form.") from error
         kept = [(name, value) for name, value in own if name not in added]
         pairs = kept + [(name, _text(value)) for name, value in added.items()]
         return replace(request, body=urlencode(pairs, quote_via=quote).encode())
     try:
         own = json.loads(request.body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest("This provider takes its credential in the body, which must be JSON or a form.") from error
     if not isinstance(own, dict):
         raise InvalidRequest("This provider takes its credential in the body, which must be a JSON object.")

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from urllib.parse import quote, urlencode
 
 from tieline.manifest.model import Apply, Input, OAuth2, Refresh, Request, RequestKeys, TokenRequest
@@ -40,6 +41,12 @@ CAPTURE: Mapping[str, object] = {
     "scope": "{{ body.scope }}",
 }
 """RFC 6749, section 5.1, OpenID Connect Core, section 3.1.3.3, and the common name for a refresh token's life."""
+
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+_RAW = "%!$'()*+,/:;=?@[]{}|^`"
+"""What a raw parameter keeps as it is: all but what would end it."""
 
 
 def new_verifier() -> str:
@@ -76,21 +83,24 @@ def authorization_url(oauth2: OAuth2, scope: Mapping[str, object], *, inputs: Ma
     rendered = {name: _text(value) for name, value in render_map(params, scope).items()}
     raw = set(authorize.raw_params)
     encoded = [urlencode({name: value}, quote_via=quote) for name, value in rendered.items() if name not in raw]
-    plain = [f"{name}={value}" for name, value in rendered.items() if name in raw]
+    plain = [f"{name}={quote(value, safe=_RAW)}" for name, value in rendered.items() if name in raw]
     url = render_url(_given(oauth2.auth_url), scope, inputs=inputs)
-    joined = url + ("&" if "?" in url else "?") + "&".join([*encoded, *plain])
-    return f"{joined}#{authorize.fragment.lstrip('#')}" if authorize.fragment else joined
+    if authorize.fragment:
+        # A page behind a hash route reads its parameters behind the hash.
+        url = f"{url}#{authorize.fragment.lstrip('#')}"
+    own = url.rpartition("#")[2]
+    return url + ("&" if "?" in own else "?") + "&".join([*encoded, *plain])
 
 
 def code_request(oauth2: OAuth2) -> Request:
     """Exchanges an authorization code for a grant (RFC 6749, section 4.1.3)."""
     defaults = CODE if oauth2.pkce else {key: value for key, value in CODE.items() if key != "code_verifier"}
-    return _token_request(oauth2, defaults, oauth2.token)
+    return _token_request(oauth2, defaults, oauth2.token, params=oauth2.token.params)
 
 
 def client_credentials_request(oauth2: OAuth2) -> Request:
     """RFC 6749, section 4.4.2."""
-    return _token_request(oauth2, CLIENT_CREDENTIALS, oauth2.token)
+    return _token_request(oauth2, CLIENT_CREDENTIALS, oauth2.token, params=oauth2.token.params)
 
 
 def refresh_request(oauth2: OAuth2, refresh: Refresh) -> Request:
@@ -99,8 +109,8 @@ def refresh_request(oauth2: OAuth2, refresh: Refresh) -> Request:
     Parameters of the token call do not carry over: they belong to the code exchange.
     """
     changed = Request().model_copy(update={**_said(oauth2.token), **_said(refresh)})
-    request = _token_request(oauth2, REFRESH, changed, url=oauth2.refresh_url)
-    return request.model_copy(update={"body": {**_members(request.body), **refresh.params}})
+    url = refresh.url or oauth2.refresh_url or oauth2.token.url
+    return _token_request(oauth2, REFRESH, changed.model_copy(update={"url": url}), params=refresh.params)
 
 
 def revoke_request(oauth2: OAuth2) -> Request:
@@ -110,18 +120,23 @@ def revoke_request(oauth2: OAuth2) -> Request:
 
 
 def _token_request(
-    oauth2: OAuth2, defaults: Mapping[str, object], given: Request | TokenRequest, *, url: object = None
-):
+    oauth2: OAuth2,
+    defaults: Mapping[str, object],
+    given: Request | TokenRequest,
+    *,
+    params: Mapping[str, object] = NOTHING,
+    url: object = None,
+) -> Request:
     """The standard call with the document's changes: parameters merged (null removes), the rest replaced."""
-    auth_params, use = _client_authentication(oauth2)
-    params = {**defaults, **auth_params, **(given.params if isinstance(given, TokenRequest) else {})}
+    changed = {**_members(given.body), **params}
+    how = given.format or "form"
     changes = {
         "method": given.method or "POST",
         "url": given.url or url or oauth2.token_url,
         "headers": {"Accept": "application/json", **given.headers},
-        "format": given.format or "form",
-        "body": {**params, **_members(given.body)},
-        "use": given.use or use,
+        "format": how,
+        "body": {**defaults, **changed},
+        "use": given.use or _client_authentication(oauth2, how=how, changed=changed),
         "capture": {**CAPTURE, **given.capture},
     }
     return Request().model_copy(update={**_said(given), **changes})
@@ -136,17 +151,22 @@ def _members(body: object) -> Mapping[str, object]:
     return body if isinstance(body, dict) else {}  # pyright: ignore[reportUnknownVariableType]  # a tree of a document
 
 
-def _client_authentication(oauth2: OAuth2) -> tuple[Mapping[str, object], Apply | str]:
-    """How the client proves itself (RFC 6749, section 2.3.1): parameters to add, and what to put on the request."""
-    match oauth2.client_auth:
-        case "client_secret_post":
-            return {"client_id": "{{ client.id }}", "client_secret": "{{ client.secret }}"}, "none"
-        case "client_secret_basic":
-            coded = " | urlencode" if oauth2.client_auth_encoding == "form" else ""
-            basic = {"username": f"{{{{ client.id{coded} }}}}", "password": f"{{{{ client.secret{coded} }}}}"}
-            return {}, Apply.model_validate({"basic": basic})
-        case _:
-            return {"client_id": "{{ client.id }}"}, "none"
+def _client_authentication(oauth2: OAuth2, *, how: str, changed: Mapping[str, object]) -> Apply | str:
+    """How the client proves itself (RFC 6749, section 2.3.1), but for the parameters that the document has changed.
+
+    It is put on like a credential: a call whose client is missing does not go out.
+    """
+    if oauth2.client_auth == "client_secret_basic":
+        coded = " | urlencode" if oauth2.client_auth_encoding == "form" else ""
+        basic = {"username": f"{{{{ client.id{coded} }}}}", "password": f"{{{{ client.secret{coded} }}}}"}
+        return Apply.model_validate({"basic": basic})
+    proof = {"client_id": "{{ client.id }}"}
+    if oauth2.client_auth == "client_secret_post":
+        proof["client_secret"] = "{{ client.secret }}"  # noqa: S105  a template, not a password
+    proof = {name: template for name, template in proof.items() if name not in changed}
+    if not proof or how in ("none", "text", "xml"):
+        return "none"
+    return Apply.model_validate({"query" if how == "query" else "body": proof})
 
 
 def requested(scopes: Sequence[str], separator: str) -> str:

@@ -1,0 +1,3 @@
+from ..runner.conftest import egress, upstream
+
+__all__ = ["egress", "upstream"]
