@@ -1,11 +1,9 @@
 """`tieline connect`: a user connects, in the browser, or by typing a key here. The command line is its own backend."""
 
-import asyncio
 import sys
-import webbrowser
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,11 +11,13 @@ from tieline.cli import options
 from tieline.cli.connections import show_connection
 from tieline.cli.documents import pairs
 from tieline.cli.failing import OURS, PROVIDER, say
-from tieline.cli.loopback import loopback
 from tieline.cli.printing import one_line
 from tieline.cli.running import in_organization
 from tieline.cli.target import Nouns
 from tieline.cli.typed import is_typed, type_inputs
+
+if TYPE_CHECKING:
+    import asyncio
 
 _WAIT_SECONDS = 30
 
@@ -69,6 +69,8 @@ async def connect(
 
 async def _returned(nouns: Nouns, wanted: dict[str, Any], user: str | None, browser: bool) -> Any:
     """The browser comes back here, with the nonce that completes the session for the same user."""
+    from tieline.cli.loopback import loopback
+
     async with loopback() as page:
         new = await nouns.connect.start(**wanted, return_to=page.url)
         _visit(new.url.reveal(), browser=browser)
@@ -91,6 +93,8 @@ async def _confirmed(nouns: Nouns, wanted: dict[str, Any], user: str | None, bro
 
 async def _nonce(nouns: Nouns, session: str, nonce: "asyncio.Future[str]") -> str | None:
     """None when the session ended in another way: it was cancelled, or ran out."""
+    import asyncio
+
     ended = asyncio.ensure_future(_wait_for_end(nouns, session))
     await asyncio.wait({nonce, ended}, return_when=asyncio.FIRST_COMPLETED)
     if nonce.done():
@@ -116,6 +120,8 @@ async def _ended(nouns: Nouns, session: str) -> Any:
 
 
 def _visit(url: str, *, browser: bool) -> None:
+    import webbrowser
+
     if browser and sys.stdout.isatty() and webbrowser.open(url):
         say("Go on in the browser that opened; or open this address:")
     else:

@@ -16,7 +16,9 @@ async def demo(
     once: Annotated[
         bool, typer.Option("--once", help="End after the story; exit status 1 when a step failed.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Where the service listens; 0 for any free port.")] = 8400,
+    port: Annotated[
+        int | None, typer.Option(help="Where the service listens. Without it 8400, or a free one when that is taken.")
+    ] = None,
 ) -> None:
     """The whole story on this machine, with a practice provider: connect, call, refresh, audit."""
     # The demo stands above the command line in the order of packages, so it is found by its name.

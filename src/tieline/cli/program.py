@@ -1,6 +1,5 @@
 """The tree of commands. Modules that are heavy to import stand behind the command that needs them."""
 
-import importlib.metadata
 from typing import Annotated
 
 import typer
@@ -35,7 +34,9 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"tieline {importlib.metadata.version('tieline')}")
+        from importlib.metadata import version
+
+        print(f"tieline {version('tieline')}")
         raise typer.Exit
 
 

@@ -1,6 +1,5 @@
 """`tieline request`: a provider's API with the credential put on. The answer streams to standard output."""
 
-import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -101,6 +100,8 @@ def _value(text: str) -> object:
 
 
 async def _chunks(stream: BinaryIO) -> AsyncIterator[bytes]:
+    import asyncio
+
     with stream:
         # What is there is sent: a pipe that is slow to fill must not be waited for.
         read = getattr(stream, "read1", stream.read)

@@ -1,6 +1,5 @@
 """Makes a command of a function: runs it, says errors in one line, and adds the options that say where it works."""
 
-import asyncio
 import inspect
 import os
 import sys
@@ -80,6 +79,8 @@ def _run(work: Callable[[], object]) -> None:
     try:
         result = work()
         if inspect.iscoroutine(result):
+            import asyncio
+
             asyncio.run(result)
     except TielineError as error:
         show_error(error)
