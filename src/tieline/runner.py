@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookies import CookieError, SimpleCookie
 from secrets import token_urlsafe
@@ -17,11 +17,23 @@ from tieline.egress import Egress
 from tieline.errors import ProviderRefused, ProviderUnavailable, ProviderUnreadable, TielineError
 from tieline.manifest.model import Apply, Expect, Input, Request
 from tieline.manifest.origins import OriginSet
-from tieline.manifest.templates import Missing, passes, render_alt, render_header, render_map, render_tree, render_url
+from tieline.manifest.templates import (
+    Missing,
+    Unrenderable,
+    passes,
+    render_alt,
+    render_header,
+    render_map,
+    render_tree,
+    render_url,
+    render_xml,
+)
+from tieline.manifest.values import text_of
 from tieline.protocols import apply
 from tieline.protocols.http import Headers, HttpRequest, HttpResponse
 
 _BUSY = {408, 425, 429}
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,12 @@ async def run(request: Request, setting: Setting, egress: Egress, *, now: dateti
         return Outcome(None, {}, {}, problem)
     answer = read_answer(response)
     seen = {**values, **answer}
-    problem = judge(request.expect, response, seen)
-    captured = {} if problem else capture(request.capture, seen)
+    try:
+        problem = judge(request.expect, response, seen)
+        captured = {} if problem else capture(request.capture, seen)
+    except Unrenderable:
+        unreadable = ProviderUnreadable("The provider's answer is not what its document says.", status=response.status)
+        return Outcome(response, answer, {}, unreadable)
     return Outcome(response, answer, captured, problem)
 
 
@@ -78,7 +94,7 @@ def build(request: Request, setting: Setting, values: Mapping[str, object]) -> H
     """The call, rendered and authenticated."""
     url = render_url(request.url or "", values, inputs=setting.inputs, base_url=setting.base_url)
     headers = tuple(
-        (name, render_header(value, values) if isinstance(value, str | list | tuple) else str(value))
+        (name, render_header(value, values) if isinstance(value, str | list | tuple) else _text(value))
         for name, value in request.headers.items()
         if value is not None
     )
@@ -101,6 +117,8 @@ def _rules(request: Request, setting: Setting) -> Sequence[Apply]:
 def _with_body(call: HttpRequest, request: Request, values: Mapping[str, object]) -> HttpRequest:
     if request.body is None or request.format == "none":
         return call
+    if request.format == "xml" and isinstance(request.body, str):
+        return _typed(call, "application/xml", render_xml(request.body, values).encode())
     body = render_tree(request.body, values)
     match request.format or "json":
         case "form":
@@ -139,7 +157,8 @@ def _text(value: object) -> str:
 
 def read_answer(response: HttpResponse) -> dict[str, object]:
     """What templates read of an answer: status, headers (lower case), cookies, body (JSON or form, else null), text."""
-    text = response.body.decode("utf-8", "replace")
+    # Some servers begin JSON with a byte order mark, which RFC 8259 lets a reader ignore.
+    text = response.body.decode("utf-8-sig", "replace")
     headers: dict[str, object] = {}
     for name, value in response.headers:
         headers.setdefault(name.lower(), value)
@@ -205,13 +224,17 @@ def error_code(body: object) -> str | None:
 def retry_after(headers: Headers, *, now: object) -> float | None:
     """Seconds, from the Retry-After header (RFC 9110, section 10.2.3), or None."""
     value = next((value for name, value in headers if name.lower() == "retry-after"), "").strip()
-    if value.isdigit():
-        return min(float(value), 86_400.0)
+    if value.isascii() and value.isdigit():
+        return min(float(value), _DAY)
     try:
         moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
-    return max(0.0, (moment - now).total_seconds()) if isinstance(now, datetime) and moment.tzinfo else None
+    if not isinstance(now, datetime):
+        return None
+    # The obsolete form of asctime has no zone and means UTC (RFC 9110, section 5.6.7).
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(0.0, (aware - now).total_seconds()), _DAY)
 
 
 def capture(targets: Mapping[str, object], seen: Mapping[str, object]) -> dict[str, object]:
@@ -225,7 +248,7 @@ def capture(targets: Mapping[str, object], seen: Mapping[str, object]) -> dict[s
             value = render_alt(alt, seen)  # pyright: ignore[reportUnknownArgumentType]  # an Alt
         except Missing:
             continue
-        captured[target] = value
+        captured[target] = text_of(value) if isinstance(value, bytes | datetime) else value
     return captured
 
 

@@ -19,7 +19,6 @@ from tieline.manifest.templates import (
 )
 from tieline.protocols.http import HttpRequest
 
-
 _CLIENT = {"clientId": "client.id", "clientSecret": "client.secret"}
 
 

@@ -1,3 +1,0 @@
-from ..runner.conftest import egress, upstream
-
-__all__ = ["egress", "upstream"]
