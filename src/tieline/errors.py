@@ -20,6 +20,8 @@ TielineError
 ├── ScopesMissing 422             the user granted less than the provider document requires
 ├── CodeExpired 422               the authorization code was refused or came too late
 ├── SessionEnded 410              a connect session that is over, or was never there
+├── MethodNotAllowed 405          the address exists, and does not take this method
+├── RequestTimeout 408            the body of the request came too slowly
 ├── RateLimited 429               a limit of Tieline or of the provider; `retry_after` in seconds
 ├── PathRefused 400               a proxied path or address that leaves what the connection may reach
 ├── AddressRefused 403            an address that the egress policy forbids
@@ -145,6 +147,14 @@ class CodeExpired(TielineError):
 
 class SessionEnded(TielineError):
     code, title, status = "session-ended", "This connect session is over", 410
+
+
+class MethodNotAllowed(TielineError):
+    code, title, status = "method-not-allowed", "This address does not take that method", 405
+
+
+class RequestTimeout(TielineError):
+    code, title, status = "request-timeout", "The request came too slowly", 408
 
 
 class RateLimited(TielineError):

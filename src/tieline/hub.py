@@ -1,10 +1,11 @@
 """The only wiring: one object that has every noun. Faces are its clients; `import tieline` gives it to applications."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from inspect import isawaitable
+from types import TracebackType
 from typing import Any
 
 import httpx2
@@ -18,6 +19,7 @@ from tieline.connections.client import authorised_client
 from tieline.connections.rows import count_of_provider
 from tieline.connections.tables import connect_sessions
 from tieline.egress import AddressPolicy, Egress
+from tieline.errors import Misconfigured
 from tieline.integrations import Integrations
 from tieline.jobs import Handler, Job, Worker
 from tieline.limits import Limiter
@@ -31,7 +33,10 @@ from tieline.settings import Settings, load_settings
 from tieline.storage import Database, migrate
 from tieline.storage.changes import Changes
 from tieline.storage.keys import load_key_ring
+from tieline.storage.tables import idempotency
 from tieline.storage.vault import Vault
+
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Hub:
@@ -40,6 +45,7 @@ class Hub:
     def __init__(self, settings: Settings, db: Database, vault: Vault, *, egress: Egress | None = None) -> None:
         self.settings = settings
         self.db = db
+        self.vault = vault
         self.egress = egress or Egress(AddressPolicy(settings.allowed_networks, settings.allowed_hosts))
         self.audit = Audit(db, vault)
         self.changes = Changes(db)
@@ -56,10 +62,9 @@ class Hub:
         self.worker = Worker(db, {"purge": Handler(self._purge, every=timedelta(minutes=5))})
 
     @classmethod
-    @asynccontextmanager
-    async def open(
+    def open(
         cls, database: str = "", *, settings: Settings | None = None, egress: Egress | None = None, **flags: str
-    ) -> "AsyncGenerator[Hub]":
+    ) -> "Opening":
         """A hub on `sqlite:///file` or `postgresql://...`; without an address, on SQLite in the data folder.
 
         Brings the schema up to date, stores the built-in providers, and starts what runs in the background. `flags` are
@@ -69,6 +74,19 @@ class Hub:
         chosen = settings or load_settings(file=None, **flags)
         if database:
             chosen = replace(chosen, database_url=database)
+        return Opening(lambda: cls._opened(chosen, egress))
+
+    def asgi(self, *, current_user: Any = None) -> "Asgi":
+        """The HTTP face as an ASGI application, to be served or mounted. `current_user(request)` gives the id of the
+        user of the application it is mounted in, for `GET connect/complete`. Needs the `server` extra."""
+        # The face stands above the hub, and only who serves it needs it.
+        from tieline.api import app
+
+        return app(self, current_user=current_user)
+
+    @classmethod
+    @asynccontextmanager
+    async def _opened(cls, chosen: Settings, egress: Egress | None) -> "AsyncGenerator[Hub]":
         async with AsyncExitStack() as stack:
             db = await Database.open(chosen.database)
             stack.push_async_callback(db.close)
@@ -108,10 +126,53 @@ class Hub:
             await self.db.write(lambda connection, document=document: store(connection, document))
 
     async def _purge(self, job: Job) -> None:
-        """Sessions that ended a day ago."""
-        before = datetime.now(UTC) - timedelta(days=1)
-        old = delete(connect_sessions).where(connect_sessions.c.expires_at < before)
-        await self.db.write(lambda connection: connection.execute(old))
+        """Sessions that ended a day ago, and answers to repeated requests whose day is over."""
+        now = datetime.now(UTC)
+        old = delete(connect_sessions).where(connect_sessions.c.expires_at < now - timedelta(days=1))
+        over = delete(idempotency).where(idempotency.c.expires_at < now)
+        await self.db.write(lambda connection: (connection.execute(old), connection.execute(over)))
+
+
+class Opening(AbstractAsyncContextManager[Hub]):
+    """A hub that is not open yet: `async with` opens it.
+
+    An application opens it with its own lifespan, `lifespan=hub.lifespan`, and mounts `hub.asgi()`: hosts do not run
+    the lifespan of what is mounted in them. Served by itself, `hub.asgi()` opens it too.
+    """
+
+    def __init__(self, opened: Callable[[], AbstractAsyncContextManager[Hub]]) -> None:
+        self._opened = opened
+        self._stack = AsyncExitStack()
+        self._hub: Hub | None = None
+
+    async def __aenter__(self) -> Hub:
+        self._hub = await self._stack.enter_async_context(self._opened())
+        return self._hub
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._hub = None
+        return bool(await self._stack.__aexit__(kind, error, trace))
+
+    @property
+    def hub(self) -> Hub:
+        """Raises Misconfigured while it is not open."""
+        if self._hub is None:
+            raise Misconfigured("The hub is not open. Give the application `lifespan=hub.lifespan`.")
+        return self._hub
+
+    @asynccontextmanager
+    async def lifespan(self, _: object) -> AsyncGenerator[None]:
+        """The lifespan of an application: open while that runs."""
+        async with self:
+            yield
+
+    def asgi(self, *, current_user: Any = None) -> "Asgi":
+        """As `Hub.asgi`, to be made before the hub is open."""
+        from tieline.api import unopened
+
+        return unopened(self, current_user=current_user)
 
 
 class Bound:

@@ -1,0 +1,64 @@
+"""The outermost layer: headers that every answer has, and the last place where an exception becomes an answer."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tieline.api.problems import ERROR_HEADER, as_tieline_error, log_unexpected, problem
+from tieline.errors import TielineError
+
+
+class Envelope:
+    """`marked` says whether our own failures have the header Tieline-Error, since other answers are a provider's."""
+
+    def __init__(self, app: ASGIApp, *, marked: bool = False) -> None:
+        self._app = app
+        self._marked = marked
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = _Answer(scope, send)
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as error:
+            if not isinstance(error, TielineError | HTTPException):
+                log_unexpected(error, method=scope["method"], route=_route(scope))
+            if answer.started and not answer.complete:
+                # Part of an answer has gone out: only a broken connection says that the rest is missing.
+                raise
+            if not answer.started:
+                await self._answer(error, scope, receive, answer.send)
+
+    async def _answer(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        known = as_tieline_error(error)
+        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        if self._marked:
+            headers[ERROR_HEADER] = known.code
+        await problem(known, headers)(scope, receive, send)
+
+
+def _route(scope: Scope) -> str:
+    """The route's own path: what stands in the place of `{token}` is a secret."""
+    return getattr(scope.get("route"), "path", "none")
+
+
+class _Answer:
+    """What has been sent so far, and the headers that are added to it where the route has not said otherwise."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._send = send
+        self.started = False
+        self.complete = False
+        self._added = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path.startswith(("/v1/", "/proxy/")):
+            self._added["Cache-Control"] = "no-store"
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in self._added.items():
+                headers.setdefault(name, value)
+        elif message["type"] == "http.response.body":
+            self.complete = not message.get("more_body", False)
+        await self._send(message)
