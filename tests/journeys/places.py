@@ -1,0 +1,103 @@
+"""Where a journey happens: the hub, its server, the practice provider, and the application whose users connect."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from tieline import Hub, Secret
+from tieline.connections.types import Completion, NewConnectSession
+from tieline.testing import Browser, Page, PracticeProvider, serve
+
+CALLBACK_NONCE = "tieline_nonce"
+
+
+@dataclass
+class Application:
+    """What is built on Tieline: it sends its users away with a connect session, and catches them coming back."""
+
+    url: str = ""
+    caught: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def return_to(self) -> str:
+        """With a query of its own, which must come back."""
+        return f"{self.url}/connected?order=7"
+
+    @property
+    def nonce(self) -> str:
+        """Of the user who came back last."""
+        return self.caught[-1][CALLBACK_NONCE]
+
+    @property
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/connected", self._connected)])
+
+    async def _connected(self, request: Request) -> Response:
+        self.caught.append(dict(request.query_params))
+        return HTMLResponse("<title>The application</title><h1>Welcome back</h1>")
+
+
+@dataclass
+class World:
+    """`acme` has the nouns of the organization acme, in process or over HTTP: the journeys cannot tell which."""
+
+    hub: Hub
+    url: str
+    key: Secret = field(repr=False)
+    acme: Any
+    practice: PracticeProvider
+    practice_url: str
+    application: Application
+    browser: Browser
+
+    async def configured(self, document: dict[str, Any]) -> Any:
+        """The provider of this document, with the practice provider's client where it takes one."""
+        provider = await self.acme.providers.register(document)
+        if any(method.type == "oauth2" for method in provider.auth_methods):
+            practice = self.practice
+            await self.acme.integrations.put(
+                provider.id, client_id=practice.client_id, client_secret=Secret(practice.client_secret)
+            )
+        return provider
+
+    async def start(self, provider: str, end_user: str = "ada", **more: Any) -> NewConnectSession:
+        more.setdefault("return_to", self.application.return_to)
+        return await self.acme.connect.start(provider=provider, end_user=end_user, **more)
+
+    async def visit(self, session: NewConnectSession, **typed: str) -> Page:
+        """The browser opens the session's page and goes on from there, with what is typed in."""
+        page = await self.browser.open(session.url.reveal())
+        assert page.status == 200, page.text
+        return await self.browser.submit(page.form("connect"), **typed)
+
+    async def connect(self, provider: str, end_user: str = "ada", *, typed: Any = None, **more: Any) -> Completion:
+        """The whole way: start, consent, come back, complete."""
+        session = await self.start(provider, end_user, **more)
+        page = await self.visit(session, **(typed or {}))
+        assert page.title == "The application", page.text
+        return await self.acme.connect.complete(nonce=self.application.nonce, end_user=end_user)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@asynccontextmanager
+async def application_running() -> AsyncIterator[Application]:
+    application = Application()
+    async with serve(application.app) as application.url:
+        yield application
+
+
+def query_of(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
