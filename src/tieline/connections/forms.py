@@ -66,9 +66,9 @@ def form_fields(
     access: Access, values: Mapping[str, Any], errors: Mapping[str, Fault], *, known: Mapping[str, Any]
 ) -> tuple[Field, ...]:
     """In the document's order; what is known already is not asked."""
-    labels = {name: each.label or name for name, each in access.declared.items()}
+    declared = access.declared
     shown = _shown(access, known)
-    return tuple(_field(name, each, values, errors.get(f"/inputs/{name}"), labels) for name, each in shown)
+    return tuple(_field(name, each, values, errors.get(f"/inputs/{name}"), declared) for name, each in shown)
 
 
 def variant_field(
@@ -100,9 +100,10 @@ def _shown(access: Access, known: Mapping[str, Any]) -> list[tuple[str, Input]]:
     return [(name, each) for name, each in wanted if name not in known]
 
 
-def _field(name: str, each: Input, values: Mapping[str, Any], fault: Fault | None, labels: Mapping[str, str]) -> Field:
+def _field(
+    name: str, each: Input, values: Mapping[str, Any], fault: Fault | None, declared: Mapping[str, Input]
+) -> Field:
     value = values.get(name, each.default)
-    when = each.visible_when
     return Field(
         name=name,
         label=each.label or name,
@@ -112,14 +113,26 @@ def _field(name: str, each: Input, values: Mapping[str, Any], fault: Fault | Non
         value="" if each.secret or value is None else _shown_text(value),
         prefix=each.prefix or "",
         suffix=each.suffix or "",
-        required=each.required and when is None,
+        required=each.required and each.visible_when is None,
         secret=each.secret,
-        options=tuple(
-            (_shown_text(option.value), option.label or _shown_text(option.value)) for option in each.options
-        ),
-        when=f"Only if {labels.get(when.input, when.input)} is {_shown_text(when.equals)}." if when else "",
+        options=_options(each),
+        when=_condition(each, declared),
         error=_words(fault),
     )
+
+
+def _options(declared: Input) -> tuple[tuple[str, str], ...]:
+    values = [(_shown_text(option.value), option.label) for option in declared.options]
+    return tuple((value, label or value) for value, label in values)
+
+
+def _condition(each: Input, declared: Mapping[str, Input]) -> str:
+    when = each.visible_when
+    if when is None:
+        return ""
+    other, value = declared.get(when.input, Input()), _shown_text(when.equals)
+    words = {"true": "ticked", "false": "not ticked"} if other.type == "boolean" else dict(_options(other))
+    return f"Only if {other.label or when.input} is {words.get(value, value)}."
 
 
 def _has_value(declared: Input) -> bool:
@@ -132,4 +145,5 @@ def _shown_text(value: object) -> str:
 
 
 def _words(fault: Fault | None) -> str:
-    return f"{fault.message} {fault.hint}".strip() if fault else ""
+    """Without the hint of an input, which is the help and the example that stand beside it."""
+    return fault.message if fault else ""

@@ -16,7 +16,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Field:
-    """One input to type. `value` is never a secret's; `error` says what is wrong and how to mend it.
+    """One input to type. `value` is never a secret's; `error` says what is wrong with it.
 
     `when` is the condition under which it counts, in words; the empty text: always.
     """

@@ -1,6 +1,7 @@
 """The connect pages as routes: each reads a request, asks the flow, and answers a page; never JSON."""
 
 from collections.abc import Awaitable, Callable
+from traceback import extract_tb
 from urllib.parse import urlencode
 
 import structlog
@@ -17,6 +18,8 @@ from tieline.ui.incoming import Refused, read_form, read_query, require_own_page
 from tieline.ui.site import Site, is_browser, new_browser
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+_STEPS = 12
 
 _log = structlog.get_logger("tieline.ui")
 
@@ -110,9 +113,10 @@ def _guarded(handler: Endpoint, site: Site) -> Endpoint:
         except TielineError as problem:
             page = Ended(False, problem.title, problem.detail, problem.code)
             return ended(page, site, status=problem.status, retry_after=problem.retry_after)
-        except Exception:
-            # The address is left out: it has the session's token in it, or a code.
-            _log.exception("connect_page_failed")
+        except Exception as problem:
+            # No address, no message and no local variables: they may hold a token, a code or what was typed.
+            steps = [f"{step.filename}:{step.lineno} {step.name}" for step in extract_tb(problem.__traceback__)]
+            _log.error("connect.page.failed", error=type(problem).__name__, steps=steps[-_STEPS:])
             page = Ended(False, "Something went wrong", "It has been noted. Try again in a moment.", "internal")
             return ended(page, site, status=500)
 
