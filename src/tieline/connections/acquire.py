@@ -73,7 +73,10 @@ async def renewed(access: Access, egress: Egress, *, now: datetime) -> Access:
 async def run_on_connect(access: Access, egress: Egress, *, now: datetime) -> Access:
     """The calls that the document wants after the credential exists; what they capture is kept."""
     for request in access.method.on_connect:
-        outcome = await run(request, access.setting("onConnect"), egress, now=now)
+        try:
+            outcome = await run(request, access.setting("onConnect"), egress, now=now)
+        except (Missing, Unrenderable) as error:
+            outcome = Outcome(None, {}, {}, ProviderRefused(f"A call after connecting cannot be made: {error}"))
         if outcome.problem is not None and not request.optional:
             raise outcome.problem
         access = access.with_captured(outcome.captured)
@@ -89,6 +92,8 @@ async def revoke(access: Access, egress: Egress, *, now: datetime) -> TielineErr
     for request, setting in _revocations(access):
         try:
             outcome = await run(request, setting, egress, now=now)
+        except TielineError as refused:
+            outcome = Outcome(None, {}, {}, refused)
         except (Missing, Unrenderable) as error:
             outcome = Outcome(None, {}, {}, ProviderRefused(f"The revocation cannot be made: {error}"))
         problem = problem or outcome.problem

@@ -18,9 +18,10 @@ from tieline.actor import Actor
 from tieline.connections import acquire, rows, rules, views
 from tieline.connections.access import Access
 from tieline.connections.checks import check
+from tieline.connections.grant import Grant
 from tieline.connections.loading import Loader
 from tieline.connections.saving import Draft, save
-from tieline.connections.sessions import about, end, hashed
+from tieline.connections.sessions import about, end, hashed, require_connectable
 from tieline.connections.tables import connect_sessions, connections
 from tieline.connections.types import Completion, Problem, SessionRequest
 from tieline.egress import Egress
@@ -64,20 +65,21 @@ class Completing:
         row = await self._db.read(lambda connection: _by_nonce(connection, actor, nonce))
         if row is None or row.step in ("new", "started", "burned"):
             raise SessionEnded("This nonce is not valid. It may have been used by another user, or be over.")
+        inside = replace(actor, organization=row.org)
         if row.end_user != end_user:
-            await self._burn(actor, row)
+            await self._burn(inside, row)
             raise EndUserMismatch(
                 "Another user came back than was sent to the provider. Nothing was connected; start again.",
                 session=row.id,
             )
-        inside = replace(actor, organization=row.org)
         return await self.complete(inside, row, binding="app")
 
     async def complete(self, actor: Actor, row: Row[Any], *, binding: str) -> Completion:
         """A caller that goes away does not stop it. Raises as `by_nonce` does."""
-        if row.step == "done":
+        now = datetime.now(UTC)
+        if row.step == "done" and now < row.expires_at + rules.REPEATABLE:
             return await self._repeat(row)
-        if datetime.now(UTC) >= row.expires_at:
+        if now >= row.expires_at:
             raise SessionEnded("This connect session is over: it was not completed within ten minutes. Start again.")
         task = asyncio.create_task(self._claimed(actor, row, binding))
         self._running.add(task)
@@ -100,7 +102,7 @@ class Completing:
             return await self._make(actor, row, binding)
         except (ProviderUnavailable, StorageUnavailable):
             # The code may still be good: the same nonce may be sent again.
-            await self._set(row, step="returned", claimed_until=None)
+            await self._release(row)
             raise
         except TielineError as problem:
             await self._fail(actor, row, problem)
@@ -113,10 +115,17 @@ class Completing:
         provider, version, access = await self._db.read(lambda open_: self._access(open_, actor, row, material))
         asked = None if row.scopes is None else tuple(row.scopes)
         requested = access.scopes(asked) if access.method.oauth2 else ()
-        access = await self._exchanged(access, row, material, requested, now)
+        if "granted" in material:
+            access = replace(access, grant=Grant.load(material["granted"].encode()))
+        else:
+            access = await self._exchanged(access, row, material, requested, now)
+            if "code" in material:
+                await self._keep(row, {**material, "granted": access.grant.dump().decode()})
         access = await acquire.run_on_connect(access, self._egress, now=now)
         checked = await check(access, self._egress, now=now)
         if checked.problem is not None:
+            # What was not granted explains a refusal better than the refusal does.
+            _require_scopes(access, None)
             raise checked.problem
         access = checked.access or access
         _require_scopes(access, checked.scopes)
@@ -135,7 +144,8 @@ class Completing:
         def store(connection: Connection) -> Completion:
             saved = save(connection, self._loader.vault, actor, draft)
             result = {"result": "reconnected" if saved.renewed else "connected", "connectionId": saved.connection_id}
-            end(connection, row, "done", result)
+            if not end(connection, row, "done", result, was=("completing",)):
+                raise SessionEnded("This connect session was cancelled. Nothing was connected; start again.")
             return _completion(connection, row, result)
 
         try:
@@ -150,6 +160,9 @@ class Completing:
         access, version = self._loader.new(
             connection, actor, provider, row.auth_method, row.variant, version=row.version, end_user=row.end_user
         )
+        # An admin may have switched it off since the session was started.
+        require_connectable(access)
+        access.require_client()
         grant = replace(access.grant, values=material.get("secrets", {}))
         access = replace(access, inputs=material.get("inputs", {}), grant=grant, connection_id=row.connection_id or "")
         return provider, version, access.with_captured(material.get("captured", {}))
@@ -212,20 +225,30 @@ class Completing:
         result = {"result": "failed", "problem": shown, "raised": {**shown, "restart": restart}}
 
         def store(connection: Connection) -> None:
-            end(connection, row, "done", result)
-            audit.record(connection, actor, "connectSession.failed", row.id, outcome="failed", reason=problem.code)
+            if end(connection, row, "done", result, was=("completing",)):
+                audit.record(connection, actor, "connectSession.failed", row.id, outcome="failed", reason=problem.code)
 
         await self._db.write(store)
 
     async def _burn(self, actor: Actor, row: Row[Any]) -> None:
         def store(connection: Connection) -> None:
+            # What is connected already was completed by the right user, and stays.
             end(connection, row, "burned", {"result": "failed", "problem": {"code": EndUserMismatch.code}})
             audit.record(connection, actor, "connectSession.burned", row.id, outcome="refused", reason="end-user")
 
         await self._db.write(store)
 
-    async def _set(self, row: Row[Any], **columns: Any) -> None:
-        change = update(connect_sessions).where(connect_sessions.c.id == row.id).values(**columns)
+    async def _keep(self, row: Row[Any], material: Mapping[str, Any]) -> None:
+        """What the code was exchanged for, sealed: it cannot be exchanged twice, whatever fails after it."""
+        sealed = self._loader.vault.seal(json.dumps(material).encode(), about=about(row))
+        await self._while_completing(row, sealed=sealed)
+
+    async def _release(self, row: Row[Any]) -> None:
+        await self._while_completing(row, step="returned", claimed_until=None)
+
+    async def _while_completing(self, row: Row[Any], **columns: Any) -> None:
+        mine = (connect_sessions.c.id == row.id) & (connect_sessions.c.step == "completing")
+        change = update(connect_sessions).where(mine).values(**columns)
         await self._db.write(lambda connection: connection.execute(change))
 
 
@@ -255,7 +278,9 @@ def _completion(connection: Connection, row: Row[Any], result: Mapping[str, Any]
 
 
 def _require_scopes(access: Access, found: tuple[str, ...] | None) -> None:
-    """Raises ScopesMissing when less was granted than the document requires."""
+    """Raises ScopesMissing when less was granted than the document requires. A key or password has no scopes."""
+    if found is None and access.method.oauth2 is None:
+        return
     granted = set(access.grant.scopes if found is None else found)
     implied = {each for scope in access.manifest.scope_catalog if scope.value in granted for each in scope.implies}
     required = [each.value for each in access.manifest.scope_catalog if each.required]

@@ -8,13 +8,14 @@ from typing import Any, Unpack
 
 from sqlalchemy import Connection as Open
 from sqlalchemy import Row, delete, update
+from sqlalchemy.exc import IntegrityError
 
 from tieline.actor import Actor
 from tieline.audit import Audit, record
 from tieline.connections import acquire, rows, views
 from tieline.connections.access import Access
 from tieline.connections.checks import Checked, check
-from tieline.connections.credentials import Credentials, require_usable
+from tieline.connections.credentials import Credentials, is_renewable, require_usable
 from tieline.connections.explaining import explain
 from tieline.connections.forms import asked, split
 from tieline.connections.grant import Grant, read_grant
@@ -26,7 +27,7 @@ from tieline.connections.tables import connections
 from tieline.connections.tables import credentials as credential_rows
 from tieline.connections.types import CheckResult, Connection, Credential, EndUser, Explanation, Import
 from tieline.egress import Egress
-from tieline.errors import CheckFailed, Fault, InvalidInputs, InvalidRequest
+from tieline.errors import CheckFailed, Fault, InvalidInputs, InvalidRequest, Misconfigured, SealBroken, TielineError
 from tieline.manifest.inputs import read_inputs
 from tieline.providers import rows as provider_rows
 from tieline.secret import Secret
@@ -102,7 +103,11 @@ class Connections:
             saved = save(open_, self._loader.vault, actor, draft)
             return views.connection(rows.find(open_, actor, Reference(id=saved.connection_id))), not saved.renewed
 
-        return await self._db.write(store)
+        try:
+            return await self._db.write(store)
+        except IntegrityError:
+            # The same account was imported at the same moment: it is there now, and is renewed.
+            return await self._db.write(store)
 
     async def list(
         self,
@@ -170,19 +175,24 @@ class Connections:
     async def delete(self, actor: Actor, reference: Reference | str) -> None:
         """Revokes at the provider where that can be done, then shreds the credential, whatever the provider says."""
         actor.require("connections:write")
-        loaded = await self._db.read(lambda open_: self._loader.load(open_, actor, as_reference(reference)))
-        problem = None
-        if loaded.row.suspended_at is None:
-            problem = await acquire.revoke(loaded.access, self._egress, now=datetime.now(UTC))
+        row = await self._db.read(lambda open_: rows.find(open_, actor, as_reference(reference)))
+        revoked = row.suspended_at is None and await self._revoked(actor, row.id)
 
         def shred(open_: Open) -> None:
-            open_.execute(delete(credential_rows).where(credential_rows.c.connection_id == loaded.row.id))
-            open_.execute(delete(connections).where(connections.c.id == loaded.row.id))
-            outcome = "ok" if problem is None else "notRevoked"
-            facts = {"provider": views.slug(loaded.row), "endUser": loaded.row.end_user}
-            record(open_, actor, "connection.deleted", loaded.row.id, outcome=outcome, **facts)
+            open_.execute(delete(credential_rows).where(credential_rows.c.connection_id == row.id))
+            open_.execute(delete(connections).where(connections.c.id == row.id))
+            facts = {"provider": views.slug(row), "endUser": row.end_user}
+            record(open_, actor, "connection.deleted", row.id, outcome="ok" if revoked else "notRevoked", **facts)
 
         await asyncio.shield(self._db.write(shred))
+
+    async def _revoked(self, actor: Actor, identifier: str) -> bool:
+        """What does not open cannot be revoked either, and is shredded all the same."""
+        try:
+            loaded = await self._db.read(lambda open_: self._loader.load(open_, actor, Reference(id=identifier)))
+        except (SealBroken, Misconfigured):
+            return False
+        return await acquire.revoke(loaded.access, self._egress, now=datetime.now(UTC)) is None
 
     async def credentials(self, actor: Actor, reference: Reference | str) -> Credential:
         """A fresh one, in the clear, audited before it is given. Raises ReconnectRequired, ProviderUnavailable."""
@@ -200,16 +210,19 @@ class Connections:
     async def check(self, actor: Actor, reference: Reference | str) -> CheckResult:
         """Asks the provider whether the credential works and who it is, and stores the answer."""
         actor.require("connections:write")
-        loaded = await self._credentials.current(actor, as_reference(reference))
+        loaded, checked = await self._checked(actor, as_reference(reference))
         now = datetime.now(UTC)
-        checked = await check(loaded.access, self._egress, now=now)
         problem = checked.problem
 
         def store(open_: Open) -> None:
+            # What was found out about an older credential says nothing about the one that took its place.
+            rows.find(open_, actor, Reference(id=loaded.row.id))
+            if rows.credential(open_, loaded.row.id).version != loaded.credential.version:
+                return
             if problem is None:
                 rows.mark(open_, loaded.row.id, state="ok", code=None, message=None)
             else:
-                state = "reconnect" if isinstance(problem, CheckFailed) else "failing"
+                state = "reconnect" if _is_final(problem) else "failing"
                 rows.mark(open_, loaded.row.id, state=state, code=problem.code, message=problem.detail)
             columns = {"last_checked_at": now, **({"identity": dict(checked.identity)} if checked.identity else {})}
             open_.execute(update(connections).where(connections.c.id == loaded.row.id).values(columns))
@@ -220,6 +233,19 @@ class Connections:
         shown = None if problem is None else views.problem(problem)
         account = views.account(dict(checked.identity or loaded.row.identity))
         return CheckResult(ok=problem is None, account=account, problem=shown, checked_at=now)
+
+    async def _checked(self, actor: Actor, reference: Reference) -> tuple[Loaded, Checked]:
+        """An access token that is refused is renewed once: only what a fresh one says counts."""
+        loaded = await self._credentials.current(actor, reference)
+        checked = await check(loaded.access, self._egress, now=datetime.now(UTC))
+        token = loaded.access.grant.access_token
+        refused = checked.problem is not None and checked.problem.facts.get("status") in (
+            loaded.access.method.refresh.on_status
+        )
+        if not refused or token is None or not is_renewable(loaded):
+            return loaded, checked
+        loaded = await self._credentials.current(actor, Reference(id=loaded.row.id), stale=token.reveal())
+        return loaded, await check(loaded.access, self._egress, now=datetime.now(UTC))
 
     async def explain(self, actor: Actor, reference: Reference | str) -> Explanation:
         """Would a request work, as whom, and why not. Asks nobody."""
@@ -269,6 +295,13 @@ class Connections:
     def _change(self, open_: Open, row: Row[Any], columns: Mapping[str, Any]) -> None:
         counted = {"row_version": row.row_version + 1, "updated_at": datetime.now(UTC)}
         open_.execute(update(connections).where(connections.c.id == row.id).values(**columns, **counted))
+
+
+def _is_final(problem: TielineError) -> bool:
+    """Whether the provider said no to the credential, rather than to the question."""
+    status = problem.facts.get("status")
+    about_the_call = isinstance(status, int) and status >= 300 and status not in (401, 403)
+    return isinstance(problem, CheckFailed) and not about_the_call
 
 
 def _given(access: Access, inputs: Mapping[str, object], credentials: Mapping[str, object] | None) -> Access:

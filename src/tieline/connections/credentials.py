@@ -27,6 +27,7 @@ from tieline.errors import (
     NotConfigured,
     ProviderRefused,
     ProviderUnavailable,
+    ProviderUnreadable,
     ReconnectRequired,
     Suspended,
     TielineError,
@@ -38,6 +39,9 @@ _LOG = structlog.get_logger(__name__)
 _POLL = 0.1
 _WAIT = 30.0
 """Seconds that a caller waits for somebody else's refresh when the old token is over."""
+_RETRY_AFTER = 5.0
+"""Seconds, where the provider does not say."""
+_LONGEST_OUTAGE = timedelta(hours=1)
 
 
 class Credentials:
@@ -65,7 +69,7 @@ class Credentials:
         """A refresh now, due or not. Raises as `current` does."""
         loaded = await self._load(actor, reference)
         require_usable(loaded)
-        if loaded.access.method.renewal == "none":
+        if not is_renewable(loaded) and _lives(loaded, None, datetime.now(UTC)):
             return loaded
         token = loaded.access.grant.access_token
         return await self._refreshed(actor, loaded, stale=token.reveal() if token else None)
@@ -85,7 +89,10 @@ class Credentials:
             task = asyncio.create_task(self._refresh(actor, loaded, stale))
             self._running[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
-        return await asyncio.shield(task)
+        renewed = await asyncio.shield(task)
+        # It may have been suspended while the provider was asked.
+        require_usable(renewed)
+        return renewed
 
     def _ended(self, key: str, task: asyncio.Task[Loaded]) -> None:
         self._running.pop(key, None)
@@ -94,19 +101,34 @@ class Credentials:
             task.exception()
 
     async def _refresh(self, actor: Actor, loaded: Loaded, stale: str | None) -> Loaded:
-        wait = self._outages.wait(loaded.row.provider_id)
-        if wait is not None:
-            return self._living(loaded, stale, ProviderUnavailable("The provider is down.", retry_after=wait))
-        fence = await self._claim(loaded)
-        if fence is None:
-            return await self._others(actor, loaded, stale)
+        """By this process, or by whoever has the claim; theirs is waited for only when the old token is over."""
+        deadline = asyncio.get_running_loop().time() + _WAIT
+        was = loaded.credential.version
+        while asyncio.get_running_loop().time() < deadline:
+            wait = self._outages.wait(_door(loaded))
+            if wait is not None:
+                return self._living(loaded, stale, ProviderUnavailable("The provider is down.", retry_after=wait))
+            # Only the database's clock says whether a claim is over.
+            fence = await self._claim(loaded)
+            if fence is not None:
+                return await self._call(actor, loaded, fence, stale)
+            if _lives(loaded, stale, datetime.now(UTC)):
+                return loaded
+            await asyncio.sleep(_POLL)
+            loaded = await self._load(actor, Reference(id=loaded.row.id))
+            require_usable(loaded)
+            if loaded.credential.version != was:
+                return loaded
+        raise ProviderUnavailable("The refresh takes long. Try again in a moment.", retry_after=_RETRY_AFTER)
+
+    async def _call(self, actor: Actor, loaded: Loaded, fence: int, stale: str | None) -> Loaded:
         try:
             renewed = await acquire.renewed(loaded.access, self._egress, now=datetime.now(UTC))
         except (ReconnectRequired, ProviderRefused) as refusal:
             return await self._refused(actor, loaded, fence, stale, refusal)
         except TielineError as problem:
             return await self._passing(loaded, fence, stale, problem)
-        self._outages.over(loaded.row.provider_id)
+        self._outages.over(_door(loaded))
         return await self._save(actor, loaded, fence, renewed)
 
     async def _claim(self, loaded: Loaded) -> int | None:
@@ -125,23 +147,6 @@ class Credentials:
             return seen.fence + 1 if changed.rowcount == 1 else None
 
         return await self._db.write(claim)
-
-    async def _others(self, actor: Actor, loaded: Loaded, stale: str | None) -> Loaded:
-        """Somebody else is at it: the living token at once, else what they get."""
-        if _lives(loaded, stale, datetime.now(UTC)):
-            return loaded
-        deadline = asyncio.get_running_loop().time() + _WAIT
-        reference = Reference(id=loaded.row.id)
-        while asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(_POLL)
-            again = await self._load(actor, reference)
-            require_usable(again)
-            if again.credential.version != loaded.credential.version:
-                return again
-            claimed = again.credential.claimed_until
-            if claimed is None or claimed < datetime.now(UTC):
-                return await self._refresh(actor, again, stale)
-        raise ProviderUnavailable("The refresh takes long. Try again in a moment.", retry_after=5)
 
     async def _save(self, actor: Actor, loaded: Loaded, fence: int, renewed: Access) -> Loaded:
         sealed = self._loader.vault.seal(
@@ -185,7 +190,7 @@ class Credentials:
         lost = loaded.credential.attempt is not None
         code = "refresh-unknown" if lost else "grant-revoked"
 
-        def bury(connection: Connection) -> None:
+        def bury(connection: Connection) -> bool:
             changed = connection.execute(
                 update(credentials)
                 .where(*_still(loaded, fence))
@@ -196,7 +201,10 @@ class Credentials:
                 rows.mark(connection, loaded.row.id, state="reconnect", code=code, message=message)
                 audit.record(connection, actor, "connection.reconnectRequired", loaded.row.id, reason=code)
 
-        await self._db.write(bury)
+            return changed.rowcount == 1
+
+        if not await self._db.write(bury):
+            return await self._load(actor, Reference(id=loaded.row.id))
         raise _reconnect(loaded) from refusal
 
     async def _passing(self, loaded: Loaded, fence: int, stale: str | None, problem: TielineError) -> Loaded:
@@ -206,10 +214,10 @@ class Credentials:
         living = _lives(loaded, stale, datetime.now(UTC))
         # After a lost answer nobody knows whether the refresh token was used: the mark stays until that is known.
         attempt = loaded.credential.attempt
-        if problem.facts.get("sent", False) is not False:
+        if _may_be_lost(problem):
             attempt = attempt or "answer lost"
         if isinstance(problem, ProviderUnavailable):
-            self._outages.failed(loaded.row.provider_id, pause)
+            self._outages.failed(_door(loaded), min(pause, _LONGEST_OUTAGE))
         _LOG.warning("refresh failed", connection=loaded.row.id, code=problem.code, failures=failures)
 
         def release(connection: Connection) -> None:
@@ -232,13 +240,13 @@ class Credentials:
     def _living(self, loaded: Loaded, stale: str | None, problem: TielineError) -> Loaded:
         if _lives(loaded, stale, datetime.now(UTC)):
             return loaded
-        if isinstance(problem, NotConfigured | ProviderUnavailable):
+        if isinstance(problem, NotConfigured):
             raise problem
-        raise ProviderUnavailable(
-            "The provider did not renew the access token. Try again in a moment.",
-            retry_after=problem.retry_after or 5,
-            reason=problem.code,
-        ) from problem
+        wait = problem.retry_after or _RETRY_AFTER
+        if isinstance(problem, ProviderUnavailable):
+            raise ProviderUnavailable(problem.detail, retry_after=wait, **problem.facts) from problem
+        detail = "The provider did not renew the access token. Try again in a moment."
+        raise ProviderUnavailable(detail, retry_after=wait, reason=problem.code) from problem
 
 
 def require_usable(loaded: Loaded) -> None:
@@ -247,6 +255,26 @@ def require_usable(loaded: Loaded) -> None:
         raise Suspended("This connection is suspended. Resume it first.", connection=loaded.row.id)
     if loaded.row.state == "reconnect":
         raise _reconnect(loaded)
+
+
+def is_renewable(loaded: Loaded) -> bool:
+    """Whether a refresh could bring another token."""
+    access = loaded.access
+    return access.method.renewal == "reacquire" or (
+        access.method.renewal == "refresh_token" and access.grant.refresh_token is not None
+    )
+
+
+def _door(loaded: Loaded) -> str:
+    """What is down when a refresh fails: one provider's token endpoint, which a user's own input may have named."""
+    return " ".join((loaded.row.provider_id, *loaded.access.reach("token").patterns))
+
+
+def _may_be_lost(problem: TielineError) -> bool:
+    """Whether the provider may have renewed the grant all the same, and only its answer did not arrive."""
+    status = problem.facts.get("status")
+    gateway = isinstance(status, int) and status >= 500
+    return problem.facts.get("sent", False) is not False or gateway or isinstance(problem, ProviderUnreadable)
 
 
 def _reconnect(loaded: Loaded) -> ReconnectRequired:

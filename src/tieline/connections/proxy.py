@@ -16,7 +16,7 @@ from tieline.audit import Audit
 from tieline.connections import confine, rows, views
 from tieline.connections.bodies import Body, read_body
 from tieline.connections.buckets import buckets_of
-from tieline.connections.credentials import Credentials
+from tieline.connections.credentials import Credentials, is_renewable
 from tieline.connections.headers import downstream, upstream
 from tieline.connections.loading import Loaded
 from tieline.connections.rows import Reference
@@ -101,15 +101,16 @@ class Proxy:
     ) -> AsyncGenerator[StreamedResponse]:
         """The call, again where it is safe: after a 401 with a fresh token, after a passing failure with a pause."""
         attempts = loaded.access.manifest.api.retry.max_attempts if call.method in _SAFE else 1
-        refreshable = body.replayable and loaded.access.method.renewal != "none"
+        refreshable = body.replayable and is_renewable(loaded)
         attempt, given = 0, False
         while True:
             attempt += 1
             try:
                 async with self._once(loaded, call, address, body) as response:
                     if refreshable and response.status in loaded.access.method.refresh.on_status:
-                        refreshable = False
+                        refreshable, given = False, True
                         loaded = await self._renewed(actor, loaded)
+                        given = False
                         attempt -= 1
                         self._charge(loaded, call, address)
                         continue
@@ -119,7 +120,8 @@ class Proxy:
                         yield response
                         return
             except ProviderUnavailable:
-                # What fails while the caller reads is the caller's to see: part of the answer has gone out.
+                # What fails while the caller reads is the caller's to see: part of the answer has gone out. So is a
+                # refresh that fails: the same token would be refused again.
                 if given or attempt >= attempts:
                     raise
                 pause = 0.2 * attempt

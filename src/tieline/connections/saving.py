@@ -79,12 +79,7 @@ def _existing(connection: Connection, actor: Actor, draft: Draft) -> Row[Any] | 
         row = connection.execute(mine.where(connections.c.id == draft.connection_id)).first()
         if row is None:
             raise NotFound("The connection to renew is not there any more, or is another user's.")
-        if identity is not None and row.account_id not in (identity, DEFAULT_ACCOUNT):
-            raise AccountMismatch(
-                "This is another account than the one connected before, which stays as it was. Choose that account at "
-                "the provider, or connect this one beside it.",
-                restart=_restart(draft, None),
-            )
+        _check_same(draft, row)
         return row
     account = draft.account_id or identity or DEFAULT_ACCOUNT
     row = connection.execute(mine.where(connections.c.account_id == account)).first()
@@ -95,7 +90,20 @@ def _existing(connection: Connection, actor: Actor, draft: Draft) -> Row[Any] | 
             connection=row.id,
             restart=_restart(draft, row.id),
         )
+    if row is not None and not draft.renews_unnamed:
+        _check_same(draft, row)
     return row
+
+
+def _check_same(draft: Draft, row: Row[Any]) -> None:
+    """Raises AccountMismatch when the provider names another account than it did before."""
+    now, before = draft.checked.identity.get("id"), row.identity.get("id")
+    if now is not None and before is not None and now != before:
+        raise AccountMismatch(
+            "This is another account than the one connected before, which stays as it was. Choose that account at "
+            "the provider, or connect this one beside it.",
+            restart=_restart(draft, None),
+        )
 
 
 def _columns(draft: Draft, was: Row[Any] | None, origins: str) -> dict[str, Any]:

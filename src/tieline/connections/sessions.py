@@ -47,6 +47,8 @@ from tieline.storage.vault import About
 
 _LONGEST_WAIT = 60.0
 _POLL = 0.25
+_GOING = ("new", "started", "returned", "completing")
+"""The steps of a session that is not over."""
 
 
 def hashed(secret: str) -> str:
@@ -139,8 +141,7 @@ class Sessions:
 
         def burn(open_: Connection) -> None:
             row = _of(open_, actor, session)
-            if row.step != "done":
-                end(open_, row, "burned", {"result": "cancelled"})
+            if end(open_, row, "burned", {"result": "cancelled"}):
                 audit.record(open_, actor, "connectSession.cancelled", row.id)
 
         await self._db.write(burn)
@@ -263,13 +264,16 @@ def require_connectable(access: Access) -> None:
         raise Forbidden(f"{name} is switched off for this organization.")
 
 
-def end(open_: Connection, row: Row[Any], step: str, result: Mapping[str, object]) -> None:
-    """Nothing secret stays behind."""
-    open_.execute(
+def end(
+    open_: Connection, row: Row[Any], step: str, result: Mapping[str, object], *, was: Sequence[str] = _GOING
+) -> bool:
+    """Nothing secret stays behind. False when the session is no more where it `was`: then nothing changes."""
+    changed = open_.execute(
         update(connect_sessions)
-        .where(connect_sessions.c.id == row.id)
+        .where(connect_sessions.c.id == row.id, connect_sessions.c.step.in_(was))
         .values(step=step, result=dict(result), sealed=None, claimed_until=None)
     )
+    return changed.rowcount == 1
 
 
 def _of(open_: Connection, actor: Actor, session: str) -> Row[Any]:
