@@ -1,5 +1,7 @@
 """The tree of commands. Modules that are heavy to import stand behind the command that needs them."""
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -67,4 +69,8 @@ for name, group in (
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter shows another one, rather than a traceback.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from tieline.cli import options
-from tieline.cli.failing import OURS, exit_status, say, show_error
+from tieline.cli.failing import OURS, USAGE, exit_status, say, show_error
 from tieline.cli.printing import one_line
 from tieline.cli.target import Nouns, Target, opened
 from tieline.errors import TielineError
@@ -90,6 +90,7 @@ def _run(work: Callable[[], object]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(OURS) from None
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        say(f"error: {one_line(where)}{one_line(error.strerror or error)}")
-        raise typer.Exit(OURS) from error
+        where = f"{one_line(error.filename)}: " if error.filename else ""
+        say(f"error: {where}{one_line(error.strerror or error)}")
+        named_wrong = isinstance(error, FileNotFoundError | IsADirectoryError)
+        raise typer.Exit(USAGE if named_wrong else OURS) from error

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
 from tieline.demo.noting import Note
 
@@ -34,12 +36,14 @@ class Teller:
         self._console.print(f"    [green]✓[/] [dim]{time.perf_counter() - started:.2f} s[/]")
 
     def say(self, text: str) -> None:
-        self._console.print(f"    {escape(text)}", highlight=False)
+        self._console.print(Padding.indent(Text(text), 4))
 
     def called(self, notes: list[Note]) -> None:
-        for note in notes:
-            line = f"    [dim]→[/] {note.method} {escape(note.path)}  [dim]←[/] {note.status}"
-            self._console.print(f"{line}  [dim]{note.seconds * 1000:.0f} ms[/]", highlight=False, soft_wrap=True)
+        for (method, path, status), same in _grouped(notes).items():
+            times = "" if len(same) == 1 else f" ({len(same)} times)"
+            line = f"    [dim]→[/] {method} {escape(path)}{times}  [dim]←[/] {status}"
+            slowest = max(note.seconds for note in same) * 1000
+            self._console.print(f"{line}  [dim]{slowest:.0f} ms[/]", highlight=False, soft_wrap=True)
 
     def got(self, text: str) -> None:
         self._console.print(f"    [dim]=[/] {escape(text)}", highlight=False, soft_wrap=True)
@@ -53,6 +57,13 @@ class Teller:
 
     def failed(self, text: str) -> None:
         self._console.print(f"\n[bold red]The story stopped:[/] {escape(text)}", soft_wrap=True)
+
+
+def _grouped(notes: list[Note]) -> dict[tuple[str, str, int], list[Note]]:
+    groups: dict[tuple[str, str, int], list[Note]] = {}
+    for note in notes:
+        groups.setdefault((note.method, note.path, note.status), []).append(note)
+    return groups
 
 
 def expect(holds: bool, otherwise: str) -> None:
