@@ -1,11 +1,14 @@
 """The outermost layer: headers that every answer has, and the last place where an exception becomes an answer."""
 
+import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tieline.api.problems import ERROR_HEADER, as_tieline_error, log_unexpected, problem
 from tieline.errors import TielineError
+
+_log = structlog.get_logger("tieline.api")
 
 
 class Envelope:
@@ -24,6 +27,7 @@ class Envelope:
                 log_unexpected(error, method=scope["method"], route=_route(scope))
             if answer.started and not answer.complete:
                 # Part of an answer has gone out: only a broken connection says that the rest is missing.
+                _log.warning("answer.broken", route=_route(scope), error=type(error).__name__)
                 raise
             if not answer.started:
                 await self._answer(error, scope, receive, answer.send)
