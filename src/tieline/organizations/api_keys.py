@@ -40,6 +40,7 @@ class ApiKeys:
         actor.require("api-keys:write")
         wanted = frozenset(DEFAULT_PERMISSIONS & actor.permissions if scopes is None else scopes)
         _check(actor, wanted)
+        _check_expiry(expires_at)
 
         def save(connection: Connection) -> NewApiKey:
             new = create(
@@ -191,6 +192,15 @@ def _check(actor: Actor, wanted: frozenset[str]) -> None:
         raise Forbidden(f"A key cannot give what it does not have: {', '.join(missing)}.", scopes=missing)
     if actor.restriction != Restriction():
         raise Forbidden("A restricted key cannot make keys.")
+
+
+def _check_expiry(expires_at: datetime | None) -> None:
+    if expires_at is None:
+        return
+    if expires_at.tzinfo is None or expires_at <= datetime.now(UTC):
+        hint = "Give a moment in the future with its zone, as 2030-01-31T12:00:00Z."
+        fault = Fault("/expiresAt", "expiry", "The key would never be valid, or nobody could tell how long.", hint)
+        raise InvalidRequest("The key cannot be made like this.", errors=[fault])
 
 
 def _query() -> Select[Any]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, select, update
 
 from tieline import audit
 from tieline.actor import PERMISSIONS, Actor
@@ -16,6 +16,7 @@ from tieline.organizations.tables import organizations
 from tieline.organizations.types import Organization
 from tieline.shapes import Page
 from tieline.storage import Database
+from tieline.storage.metadata import insert
 
 DEFAULT = "default"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -125,11 +126,11 @@ def create(
     return_urls: Sequence[str] = (),
     embed_origins: Sequence[str] = (),
 ) -> str:
-    """Its id."""
-    organization = new_id("org")
+    """Its id. Whoever else makes it at the same moment gets the same."""
     connection.execute(
-        insert(organizations).values(
-            id=organization,
+        insert(connection, organizations)
+        .values(
+            id=new_id("org"),
             parent_id=parent_id,
             slug=slug,
             name=name or slug,
@@ -138,8 +139,10 @@ def create(
             embed_origins=list(embed_origins),
             created_at=datetime.now(UTC),
         )
+        .on_conflict_do_nothing(index_elements=["parent_id", "slug"])
     )
-    return organization
+    made = select(organizations.c.id).where(organizations.c.parent_id == parent_id, organizations.c.slug == slug)
+    return connection.execute(made).scalar_one()
 
 
 def find(connection: Connection, actor: Actor, slug: str) -> Row[Any] | None:
