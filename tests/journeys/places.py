@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,7 +12,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from tieline import Hub, Secret
+from tieline.api import app
+from tieline.client import AsyncClient
 from tieline.connections.types import Completion, NewConnectSession
+from tieline.egress import Egress
+from tieline.settings import load_settings
 from tieline.testing import Browser, Page, PracticeProvider, serve
 
 CALLBACK_NONCE = "tieline_nonce"
@@ -92,12 +95,31 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+@dataclass
+class Ground:
+    """What a world stands on: which face the journeys use, the database, and the keys of the vault."""
+
+    face: str
+    database_url: str
+    keys: str
+
+
 @asynccontextmanager
-async def application_running() -> AsyncIterator[Application]:
-    application = Application()
-    async with serve(application.app) as application.url:
-        yield application
-
-
-def query_of(url: str) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(url).query))
+async def world_on(
+    ground: Ground, practice: PracticeProvider, practice_url: str, *, egress: Egress | None = None
+) -> AsyncIterator[World]:
+    """Everything but the practice provider is served here, on free ports of this machine."""
+    port, application = free_port(), Application()
+    settings = load_settings(
+        {}, database_url=ground.database_url, keys=ground.keys, port=str(port), egress_allow="127.0.0.0/8"
+    )
+    async with (
+        serve(application.app) as application.url,
+        Hub.open(settings=settings, egress=egress) as hub,
+        serve(app(hub), port=port) as url,
+        Browser() as browser,
+    ):
+        key = (await hub.create_first_key()).key
+        async with AsyncClient(url, key) as client:
+            acme = client.organization("acme") if ground.face == "http" else hub.organization("acme")
+            yield World(hub, url, key, acme, practice, practice_url, application, browser)

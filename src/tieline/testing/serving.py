@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Generator
+from pathlib import Path
 from types import TracebackType
 
 import uvicorn
@@ -18,16 +19,27 @@ Application = Callable[..., object]
 class serve:  # reads as the verb it is: `async with serve(app) as url`
     """`async with serve(app) as url:` gives `http://127.0.0.1:<port>`; `port` 0 is any free one.
 
-    The lifespan of the application runs. Leaving the block closes every connection within a second.
+    `host` is another address of this machine; `certificate`, a PEM file with its key in it, makes it https. The
+    lifespan of the application runs. Leaving the block closes every connection within a second.
     """
 
-    def __init__(self, app: Application, *, port: int = 0) -> None:
+    def __init__(
+        self, app: Application, *, host: str = "127.0.0.1", port: int = 0, certificate: Path | None = None
+    ) -> None:
         self._app = app
-        self._port = port
+        self._address = (host, port)
+        self._certificate = certificate
 
     async def __aenter__(self) -> str:
-        self._socket = _listen(self._port)
-        config = uvicorn.Config(self._app, http=_Protocol, ws="none", log_level="error", access_log=False)
+        self._socket = _listen(self._address)
+        config = uvicorn.Config(
+            self._app,
+            http=_Protocol,
+            ws="none",
+            log_level="error",
+            access_log=False,
+            ssl_certfile=self._certificate,
+        )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         while not self._server.started:
@@ -35,7 +47,8 @@ class serve:  # reads as the verb it is: `async with serve(app) as url`
                 self._socket.close()
                 await self._task
             await asyncio.sleep(0.005)
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        host, port = self._socket.getsockname()
+        return f"{'http' if self._certificate is None else 'https'}://{host}:{port}"
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -93,8 +106,12 @@ class _Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(address: tuple[str, int]) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    try:
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
     return listener
