@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, make_url, select, update
 
 from tieline.connections import Connection, Reference
 from tieline.connections.pages import Page
@@ -172,6 +173,25 @@ class World:
 def database_kind(request: pytest.FixtureRequest) -> str:
     """`pytestmark = BOTH` in a module: `pytest.mark.parametrize("database_kind", [...], indirect=True)`."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def migrated_file(migrated_file: Path) -> Path:
+    """With the built-in providers as well, which a hub would store anew for each test."""
+    asyncio.run(_stock(f"sqlite:///{migrated_file}"))
+    return migrated_file
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgresql: str, migrated_template: str) -> str:
+    url = make_url(postgresql).set(database=migrated_template)
+    asyncio.run(_stock(url.render_as_string(hide_password=False)))
+    return migrated_template
+
+
+async def _stock(url: str) -> None:
+    async with Hub.open(url, keys=KEYS):
+        pass
 
 
 @pytest.fixture

@@ -1,0 +1,507 @@
+"""The connect flow: who starts is who completes, a code is exchanged once, and nothing is stored by halves."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from sqlalchemy import update
+
+from tieline.actor import Restriction
+from tieline.connections.pages import Ended, Form, Redirect
+from tieline.connections.tables import connect_sessions
+from tieline.errors import (
+    AccountMismatch,
+    CheckFailed,
+    CodeExpired,
+    Conflict,
+    EndUserMismatch,
+    NotFound,
+    ProviderUnavailable,
+    ScopesMissing,
+    SessionEnded,
+)
+from tieline.testing import Browser
+
+pytestmark = pytest.mark.anyio
+
+BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+
+
+@BOTH
+async def test_a_connected_account_says_who_it_is_and_works(world):
+    visit = await world.visited(await world.register(), context={"plan": "pro"})
+
+    done = await world.complete(visit)
+
+    assert (done.result, done.context) == ("connected", {"plan": "pro"})
+    assert (done.connection.account.id, done.connection.account.label) == ("person-1", "Ada Brightwater")
+    assert (done.connection.status, done.connection.binding) == ("active", "app")
+    assert done.connection.scopes.granted == ("profile", "items")
+    assert (await world.call(done.connection)).json()["email"] == "ada@practice.example"
+    assert await world.actions(target=done.connection.id) == ["connection.created", "connection.called"]
+
+
+async def test_the_browser_comes_back_with_a_nonce_and_its_own_query(world):
+    visit = await world.visited(await world.register())
+
+    address = urlsplit(visit.page.url.reveal())
+
+    assert (address.scheme, address.netloc, address.path) == ("https", "app.example", "/done")
+    assert [name for name, _ in parse_qsl(address.query)] == ["from", "tieline_nonce"]
+    assert world.practice.codes_exchanged == 0
+
+
+async def test_opening_the_page_consumes_nothing(world):
+    visit = await world.start(await world.register())
+
+    pages = [await world.hub.connect.flow.open(visit.token) for _ in range(3)]
+
+    assert all(isinstance(page, Form) for page in pages)
+    assert (await world.session(visit)).step == "new"
+
+
+async def test_a_state_that_comes_twice_leads_to_the_same_nonce_and_one_exchange(world):
+    visit = await world.visited(await world.register())
+    first = visit.nonce
+
+    await world.come_back(visit)
+    done = await world.complete(visit)
+
+    assert visit.nonce == first
+    assert done.result == "connected"
+    assert world.practice.codes_exchanged == 1
+
+
+async def test_a_state_is_over_once_the_session_is_completed(world):
+    visit = await world.visited(await world.register())
+    await world.complete(visit)
+
+    page = await world.come_back(visit)
+
+    assert isinstance(page, Ended)
+    assert world.practice.codes_exchanged == 1
+
+
+async def test_an_unknown_state_is_a_page_and_takes_nothing(world):
+    visit = await world.start(await world.register())
+    await world.leave(visit)
+    row, params = visit.callback
+
+    page = await world.hub.connect.flow.callback(row, params | {"state": "guessed"}, browser=visit.browser)
+
+    assert isinstance(page, Ended)
+    assert (await world.session(visit)).step == "started"
+
+
+async def test_another_browser_cannot_bring_the_code(world):
+    visit = await world.start(await world.register())
+    await world.leave(visit)
+    row, params = visit.callback
+
+    strangers = [await world.hub.connect.flow.callback(row, params, browser=each) for each in (None, "", "x" * 43)]
+
+    assert all(isinstance(page, Ended) and not page.ok for page in strangers)
+    assert isinstance(await world.come_back(visit), Redirect)
+
+
+async def test_of_two_browsers_with_one_link_the_last_to_leave_comes_back(world):
+    provider = await world.register()
+    first = await world.start(provider)
+    second = type(first)(first.session)
+    await world.leave(first)
+    await world.leave(second)
+
+    early, late = await world.come_back(first), await world.come_back(second)
+
+    assert isinstance(early, Ended)
+    assert isinstance(late, Redirect)
+    assert (await world.complete(second)).result == "connected"
+
+
+async def test_a_code_that_comes_to_another_clients_address_is_refused(world):
+    visit = await world.start(await world.register())
+    other = await world.register(id="other")
+    address = (await world.acme.integrations.get(other)).redirect_uri
+    await world.leave(visit)
+
+    page = await world.hub.connect.flow.callback(address.rpartition("/")[2], visit.callback[1], browser=visit.browser)
+
+    assert isinstance(page, Ended)
+    assert (await world.session(visit)).step == "started"
+
+
+async def test_an_answer_of_another_issuer_is_refused(world):
+    visit = await world.start(await world.register(oauth2={"issuer": world.base}))
+    await world.leave(visit)
+    row, params = visit.callback
+
+    page = await world.hub.connect.flow.callback(
+        row, params | {"iss": "https://elsewhere.example"}, browser=visit.browser
+    )
+
+    assert isinstance(page, Ended)
+    assert isinstance(await world.come_back(visit), Redirect)
+
+
+async def test_the_same_nonce_and_user_get_the_same_answer_again(world):
+    visit = await world.visited(await world.register())
+
+    answers = [await world.complete(visit) for _ in range(3)]
+
+    assert {(each.result, each.connection.id) for each in answers} == {("connected", answers[0].connection.id)}
+    assert world.practice.codes_exchanged == 1
+
+
+async def test_a_nonce_is_repeatable_for_ten_minutes_only(world):
+    visit = await world.visited(await world.register())
+    await world.complete(visit)
+    past = datetime.now(UTC) - timedelta(minutes=10, seconds=1)
+    await world.change(update(connect_sessions).values(expires_at=past))
+
+    with pytest.raises(SessionEnded):
+        await world.complete(visit)
+
+
+@BOTH
+async def test_twenty_completions_at_once_exchange_one_code(world):
+    visit = await world.visited(await world.register())
+
+    async with world.open_hub() as other:
+        acmes = [hub.organization("acme") for hub in (world.hub, other)] * 10
+        answers = await asyncio.gather(*(acme.connect.complete(nonce=visit.nonce, end_user="ada") for acme in acmes))
+
+    assert len({each.connection.id for each in answers}) == 1
+    assert world.practice.codes_exchanged == 1
+    assert await world.count() == 2
+
+
+async def test_another_user_burns_the_flow_and_nothing_is_exchanged(world):
+    visit = await world.visited(await world.register())
+
+    with pytest.raises(EndUserMismatch):
+        await world.complete(visit, end_user="mallory")
+
+    with pytest.raises(SessionEnded):
+        await world.complete(visit)
+    assert world.practice.codes_exchanged == 0
+    assert await world.count() == 0
+    assert (await world.session(visit)).sealed is None
+    assert "connectSession.burned" in await world.actions()
+
+
+async def test_another_user_cannot_undo_what_is_completed(world):
+    visit = await world.visited(await world.register())
+    done = await world.complete(visit)
+
+    with pytest.raises(EndUserMismatch):
+        await world.complete(visit, end_user="mallory")
+
+    assert (await world.complete(visit)).connection.id == done.connection.id
+
+
+async def test_another_organization_sees_and_completes_nothing(world):
+    visit = await world.visited(await world.register())
+    other = world.hub.organization("other")
+    session = visit.session.session.id
+
+    with pytest.raises(SessionEnded):
+        await other.connect.complete(nonce=visit.nonce, end_user="ada")
+    for attempt in (other.connect.get(session), other.connect.cancel(session)):
+        with pytest.raises(NotFound):
+            await attempt
+
+    assert (await world.complete(visit)).result == "connected"
+
+
+async def test_a_platform_completes_for_its_customer(world):
+    visit = await world.visited(await world.register())
+
+    done = await world.hub.organization("default").connect.complete(nonce=visit.nonce, end_user="ada")
+
+    assert (await world.acme.connections.get(done.connection.id)).id == done.connection.id
+
+
+async def test_a_key_of_one_user_completes_for_nobody_else(world):
+    visit = await world.visited(await world.register())
+    actor = replace(await world.acme.actor(), restriction=Restriction(end_user="bo"))
+
+    with pytest.raises(Exception, match="another end user"):
+        await world.hub.connect.complete(actor, nonce=visit.nonce, end_user="ada")
+
+    assert (await world.complete(visit)).result == "connected"
+
+
+async def test_an_expired_session_takes_nothing_any_more(world):
+    visit = await world.visited(await world.register())
+    await world.change(update(connect_sessions).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+
+    with pytest.raises(SessionEnded):
+        await world.complete(visit)
+
+    page = await world.hub.connect.flow.open(visit.token)
+    assert isinstance(page, Ended)
+    assert (await world.acme.connect.get(visit.session.session.id)).status == "expired"
+    assert world.practice.codes_exchanged == 0
+
+
+async def test_a_session_that_the_application_cancelled_connects_nothing(world):
+    visit = await world.visited(await world.register())
+
+    await world.acme.connect.cancel(visit.session.session.id)
+
+    with pytest.raises(SessionEnded):
+        await world.complete(visit)
+    assert world.practice.codes_exchanged == 0
+    assert (await world.acme.connect.get(visit.session.session.id)).status == "failed"
+
+
+async def test_a_session_cancelled_while_it_is_completed_stores_nothing(world):
+    visit = await world.visited(await world.register())
+    world.practice.switches.slow_seconds = 0.4
+    completing = asyncio.create_task(world.complete(visit))
+    await world.until(lambda: world.practice.codes_exchanged == 1)
+
+    await world.acme.connect.cancel(visit.session.session.id)
+
+    with pytest.raises(SessionEnded):
+        await completing
+    assert await world.count() == 0
+
+
+async def test_a_caller_that_goes_away_does_not_stop_the_completion(world):
+    visit = await world.visited(await world.register())
+    world.practice.switches.slow_seconds = 0.3
+    caller = asyncio.create_task(world.complete(visit))
+    await world.until(lambda: world.practice.codes_exchanged == 1)
+
+    caller.cancel()
+
+    assert (await world.complete(visit)).result == "connected"
+    assert world.practice.codes_exchanged == 1
+
+
+async def test_a_user_who_says_no_is_told_as_cancelled(world):
+    world.practice.switches.consent = "page"
+    visit = await world.start(await world.register())
+    page = await world.hub.connect.flow.submit(visit.token, {}, method=None, browser=None)
+    async with Browser() as browser:
+        consent = await browser.open(page.url.reveal())
+        back = urlsplit(await browser.submit_until(consent.form("consent"), world.hub.settings.url, decision="deny"))
+    params = dict(parse_qsl(back.query))
+    visit.page = await world.hub.connect.flow.callback(
+        back.path.rpartition("/")[2], params, browser=page.browser.reveal()
+    )
+
+    done = await world.complete(visit)
+
+    assert (done.result, done.connection, done.restart.end_user) == ("cancelled", None, "ada")
+    assert await world.count() == 0
+
+
+async def test_a_user_who_cancels_on_our_page_goes_back_too(world):
+    visit = await world.start(await world.register())
+
+    visit.page = await world.hub.connect.flow.cancel(visit.token, browser=None)
+
+    assert (await world.complete(visit)).result == "cancelled"
+    assert (await world.acme.connect.get(visit.session.session.id)).reason == "cancelled"
+
+
+async def test_an_error_of_the_provider_comes_back_as_its_code_not_its_prose(world):
+    visit = await world.visited(await world.register(), scopes=["nonsense"])
+
+    done = await world.complete(visit)
+
+    assert (done.result, done.problem.code) == ("failed", "provider-refused")
+    assert "invalid_scope" in done.problem.detail
+    assert "nonsense" not in done.problem.detail
+    assert await world.count() == 0
+
+
+async def test_a_callback_without_a_code_is_a_failure(world):
+    visit = await world.start(await world.register())
+    await world.leave(visit)
+    visit.callback[1].pop("code")
+    await world.come_back(visit)
+
+    assert (await world.complete(visit)).problem.code == "provider-unreadable"
+
+
+async def test_a_refused_code_is_told_again_and_stores_nothing(world):
+    visit = await world.visited(await world.register())
+    world.practice.ledger.codes.clear()
+
+    for _ in range(2):
+        with pytest.raises(CodeExpired):
+            await world.complete(visit)
+
+    assert await world.count() == 0
+    assert world.practice.calls.count("POST /token") == 1
+    assert (await world.acme.connect.get(visit.session.session.id)).reason == "code-expired"
+
+
+async def test_a_failed_check_stores_nothing(world):
+    visit = await world.visited(await world.register())
+    world.practice.switches.api_status = {"/v1/me": 401}
+
+    with pytest.raises(CheckFailed):
+        await world.complete(visit)
+
+    assert await world.count() == 0
+
+
+async def test_a_code_exchanged_before_the_check_failed_in_passing_is_not_lost(world):
+    visit = await world.visited(await world.register())
+    world.practice.switches.api_status = {"/v1/me": 503}
+    with pytest.raises(ProviderUnavailable):
+        await world.complete(visit)
+    assert await world.count() == 0
+    world.practice.switches.api_status = {}
+
+    done = await world.complete(visit)
+
+    assert done.result == "connected"
+    assert (await world.call(done.connection)).status_code == 200
+    assert world.practice.codes_exchanged == 1
+
+
+async def test_a_token_endpoint_that_is_down_may_be_tried_again(world):
+    visit = await world.visited(await world.register())
+    world.practice.switches.token_answer = "500"
+    with pytest.raises(ProviderUnavailable):
+        await world.complete(visit)
+    world.practice.switches.token_answer = "json"
+
+    assert (await world.complete(visit)).result == "connected"
+
+
+async def test_less_than_the_required_scopes_is_said_by_name(world):
+    world.practice.switches.granted_scopes = ["items"]
+    visit = await world.visited(await world.register())
+
+    with pytest.raises(ScopesMissing) as caught:
+        await world.complete(visit)
+
+    assert caught.value.facts["missing"] == ["profile"]
+    assert await world.count() == 0
+
+
+async def test_scopes_that_are_wanted_only_may_be_missing(world):
+    world.practice.switches.granted_scopes = ["profile"]
+
+    connection = await world.connected(await world.register())
+
+    assert connection.scopes.missing == ("items",)
+    assert connection.status == "active"
+
+
+async def test_a_reconnect_keeps_the_id_and_clears_the_error(world):
+    provider = await world.register()
+    connection = await world.connected(provider)
+    world.practice.forget_grants()
+    await world.age(connection, living=False)
+    with pytest.raises(Exception, match="connect again"):
+        await world.token(connection)
+
+    visit = await world.visited(provider, connection=connection.id)
+    done = await world.complete(visit)
+
+    assert done.result == "reconnected"
+    assert done.connection.id == connection.id
+    assert (done.connection.status, done.connection.error, done.connection.error_count) == ("active", None, 0)
+    assert await world.count() == 2
+
+
+async def test_the_same_account_again_renews_its_connection(world):
+    provider = await world.register()
+    first = await world.connected(provider)
+
+    again = await world.connected(provider)
+
+    assert again.id == first.id
+
+
+async def test_a_second_account_stands_beside_the_first(world):
+    provider = await world.register()
+    first = await world.connected(provider)
+    world.practice.switches.current_user = "bo@practice.example"
+
+    second = await world.connected(provider)
+
+    assert second.id != first.id
+    assert (first.account_id, second.account_id) == ("person-1", "person-2")
+
+
+@pytest.mark.parametrize("account_id", [None, "default", "work"])
+async def test_a_reconnect_with_another_account_leaves_the_old_credential_as_it_was(world, account_id):
+    provider = await world.register()
+    connection = await world.connected(provider, account_id=account_id)
+    before = await world.credential(connection)
+    world.practice.switches.current_user = "bo@practice.example"
+    visit = await world.visited(provider, connection=connection.id)
+
+    with pytest.raises(AccountMismatch) as caught:
+        await world.complete(visit)
+
+    assert await world.credential(connection) == before
+    assert caught.value.facts["restart"]["provider"] == provider
+    assert (await world.call(connection)).json()["email"] == "ada@practice.example"
+
+
+async def test_a_name_of_the_applications_does_not_hide_another_account(world):
+    provider = await world.register()
+    connection = await world.connected(provider, account_id="work")
+    before = await world.credential(connection)
+    world.practice.switches.current_user = "bo@practice.example"
+    visit = await world.visited(provider, account_id="work")
+
+    with pytest.raises(AccountMismatch):
+        await world.complete(visit)
+
+    assert await world.credential(connection) == before
+
+
+async def test_an_account_that_the_application_named_can_be_reconnected(world):
+    provider = await world.register()
+    connection = await world.connected(provider, account_id="work")
+
+    visit = await world.visited(provider, connection=connection.id)
+    done = await world.complete(visit)
+
+    assert (done.result, done.connection.account_id) == ("reconnected", "work")
+
+
+async def test_without_an_identity_a_second_connect_says_which(world):
+    provider = await world.register(check=None)
+    first = await world.connected(provider)
+    visit = await world.visited(provider)
+
+    with pytest.raises(Conflict) as caught:
+        await world.complete(visit)
+
+    assert caught.value.facts["restart"]["connection"] == first.id
+    assert (await world.connected(provider, connection=first.id)).id == first.id
+    assert (await world.connected(provider, account_id="second")).id != first.id
+
+
+async def test_a_reconnect_of_another_users_connection_is_not_found(world):
+    provider = await world.register()
+    connection = await world.connected(provider)
+
+    for end_user, organization in (("bo", world.acme), ("ada", world.hub.organization("other"))):
+        with pytest.raises(NotFound):
+            await organization.connect.start(provider=provider, end_user=end_user, connection=connection.id)
+
+
+async def test_waiting_for_a_session_ends_when_it_changes(world):
+    provider = await world.register()
+    visit = await world.start(provider)
+    waiting = asyncio.create_task(world.acme.connect.get(visit.session.session.id, wait=10))
+    await asyncio.sleep(0.1)
+
+    await world.leave(visit)
+    await world.come_back(visit)
+
+    assert (await asyncio.wait_for(waiting, 3)).status == "awaitingCompletion"
