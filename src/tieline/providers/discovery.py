@@ -72,9 +72,11 @@ def _seen(actor: Actor) -> ColumnElement[bool]:
         select(nearer.c.id)
         .where(
             nearer.c.slug == providers.c.slug,
-            nearer.c.org == actor.organization,
             nearer.c.retired_at.is_(None),
-            providers.c.org != actor.organization,
+            or_(
+                and_(nearer.c.org == actor.organization, providers.c.org != actor.organization),
+                and_(nearer.c.org == actor.platform, providers.c.org == rows.INSTANCE),
+            ),
         )
         .exists()
     )

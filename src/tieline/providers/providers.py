@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from tieline import audit
 from tieline.actor import Actor
@@ -26,8 +27,10 @@ from tieline.providers.types import Provider, ProviderVersion
 from tieline.shapes import Page
 from tieline.storage import Database
 from tieline.storage.changes import bump
+from tieline.storage.metadata import insert
 
 Document = Mapping[str, object]
+NOTHING: Mapping[str, str] = MappingProxyType({})
 InUse = Callable[[Connection, str], int]
 """How many connections use the provider of that row id: passed in, since connections stand above."""
 
@@ -62,8 +65,9 @@ class Providers(Discovery):
             source = {**checked.source, "id": slug, "isCustom": True}
             version = str(source.get("version", "1.0.0"))
             provider_id = new_id("prv")
-            connection.execute(
-                insert(providers).values(
+            stored = connection.execute(
+                insert(connection, providers)
+                .values(
                     id=provider_id,
                     org=actor.organization,
                     slug=slug,
@@ -73,7 +77,10 @@ class Providers(Discovery):
                     created_at=datetime.now(UTC),
                     **columns(checked.resolved),
                 )
+                .on_conflict_do_nothing(index_elements=["org", "slug"])
             )
+            if stored.rowcount == 0:
+                raise Conflict(f"Somebody registered {slug} at the same moment. Choose another id.", provider=slug)
             _insert_version(connection, provider_id, 1, version, source, checked)
             bump(connection, "providers")
             audit.record(connection, actor, "provider.registered", slug, version=version)
@@ -102,7 +109,7 @@ class Providers(Discovery):
             row = _own(connection, actor, provider)
             newest = rows.latest(connection, row.id)
             source = _without_nulls(merge(json.loads(newest.source), {**patch, "id": provider}))
-            checked = self._checked(connection, actor, source, own=row.id)
+            checked = self._checked(connection, actor, source, own=row.id, kept=newest.bases)
             change = change_class(newest.resolved, checked.resolved)
             if change not in ("none", "cosmetic"):
                 raise InvalidRequest(
@@ -185,8 +192,18 @@ class Providers(Discovery):
             document["id"] = id
         return await self.register(actor, document)
 
-    def _checked(self, connection: Connection, actor: Actor, document: Document, *, own: str | None = None) -> _Checked:
+    def _checked(
+        self,
+        connection: Connection,
+        actor: Actor,
+        document: Document,
+        *,
+        own: str | None = None,
+        kept: Mapping[str, str] = NOTHING,
+    ) -> _Checked:
+        """`kept` are the exact versions that references of an earlier version meant: they mean these again."""
         bases = Bases(connection, actor, own=own)
+        bases.used.update(kept)
         faults = find_faults(document, base=bases)
         errors = [fault for fault in faults if fault.severity == "error"]
         if errors:
@@ -199,7 +216,9 @@ class Providers(Discovery):
     ) -> None:
         newest = rows.latest(connection, row.id)
         change = change_class(newest.resolved, checked.resolved)
-        if change == "none" and json.loads(newest.source) == {**checked.source, "version": newest.version}:
+        given = checked.source["version"] if explicit else newest.version
+        pairs = ((checked.source, json.loads(newest.source)), (checked.resolved, newest.resolved))
+        if given == newest.version and all(_authored(now) == _authored(was) for now, was in pairs):
             return
         version = _version(checked.source, newest.version, change, explicit=explicit)
         source = {**checked.source, "version": version, "isCustom": row.source == "custom"}
@@ -263,7 +282,7 @@ def _insert_version(
     connection: Connection, provider_id: str, number: int, version: str, source: Document, checked: _Checked
 ) -> None:
     connection.execute(
-        insert(provider_versions).values(
+        insert(connection, provider_versions).values(
             provider_id=provider_id,
             version=version,
             number=number,
@@ -276,6 +295,11 @@ def _insert_version(
             published_at=datetime.now(UTC),
         )
     )
+
+
+def _authored(document: Document) -> dict[str, object]:
+    """The document without what the registry sets."""
+    return {name: value for name, value in document.items() if name not in ("id", "version", "isCustom")}
 
 
 def _without_nulls(document: Document) -> dict[str, object]:
