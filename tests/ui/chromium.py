@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -72,16 +71,17 @@ class Chromium:
         await self.run(f"document.querySelector({json.dumps(selector)}).click()")
         await asyncio.wait_for(self._loaded.wait(), _DEADLINE)
 
-    async def look(self, *, width: int, dark: bool = False, text_scale: float = 1) -> None:
+    async def look(self, *, width: int, dark: bool = False) -> None:
         await self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=700, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.send("Emulation.setEmulatedMedia", features=[scheme])
 
-    async def screenshot(self, file: Path) -> None:
+    async def screenshot(self) -> bytes:
+        """The whole page, as PNG."""
         picture = await self.send("Page.captureScreenshot", captureBeyondViewport=True)
-        file.write_bytes(base64.b64decode(picture["data"]))
+        return base64.b64decode(picture["data"])
 
     async def _listen(self) -> None:
         while True:

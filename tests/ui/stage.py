@@ -80,6 +80,11 @@ def application(pages: dict[str, str]) -> Starlette:
     return Starlette(routes=[Route("/{path:path}", page)])
 
 
+def nonce_in(url: str) -> str:
+    """What the application gets when the browser comes back to it."""
+    return url.partition("tieline_nonce=")[2]
+
+
 class _Late:
     """An application that is known after its address."""
 

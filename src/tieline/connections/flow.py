@@ -271,7 +271,9 @@ class Flow:
         result: Mapping[str, object] | None = None,
     ) -> Page:
         """Back to the application with a one-time nonce, on success and on failure; or on to a page of ours."""
-        nonce, browser = secrets.token_urlsafe(32), browser or secrets.token_urlsafe(32)
+        # One nonce for a session, so that every page of it that is still open counts.
+        nonce: str = opened.material.get("nonce") or secrets.token_urlsafe(32)
+        browser = browser or secrets.token_urlsafe(32)
         over = {"step": "returned"} if result is None else {"step": "done", "result": dict(result)}
         moved = await self._keep(
             opened,
