@@ -83,7 +83,7 @@ async def test_a_newcomer_can_play_afterwards_with_the_lines_it_shows(
         async with httpx2.AsyncClient(headers=headers, trust_env=False) as http, Browser() as browser:
             assert (await http.get(ada)).json()["name"] == "Ada Brightwater"
             assert (await http.get(re.search(r"\S+/docs$", shown, re.MULTILINE)[0])).status_code == 200
-            page = await browser.open(re.search(r"\S+/connect/\S+", shown)[0])
+            page = await browser.open(re.search(r"\S+/connect/tlc_\S+", shown)[0])
             page = await browser.submit(page.form())
             page = await browser.submit(page.form(having="decision"), account="bo@practice.example", decision="allow")
             await browser.submit(page.form())
