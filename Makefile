@@ -10,12 +10,13 @@ ARGS ?=
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 
-# Each target fetches only what it needs. A stamp is older than the lock: fetch again.
+# Each target fetches only what it needs. A stamp is older than the lock: fetch again. Without bytecode every start of
+# a command would take seconds.
 LOCK := pyproject.toml uv.lock
 FOR_RUN := .venv/for-run
 FOR_TEST := .venv/for-test
 FOR_DEV := .venv/for-dev
-FETCH := echo 'Fetching packages into .venv/ ...' >&2; tools/uv sync --quiet --frozen --inexact
+FETCH := echo 'Fetching packages into .venv/ ...' >&2; tools/uv sync --quiet --frozen --inexact --compile-bytecode
 
 # within SECONDS: the time limit, where the machine has `timeout`
 TIMEOUT := $(shell command -v timeout)
