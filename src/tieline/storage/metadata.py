@@ -4,15 +4,10 @@ Times are aware and in UTC, on the way in and out. Upserts have one spelling, `i
 """
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import JSON, Connection, DateTime, Dialect, MetaData, Table, func, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine
-
-if TYPE_CHECKING:
-    # It brings drivers with it, which SQLite needs nothing of: imported where a PostgreSQL is at hand.
-    from sqlalchemy.dialects import postgresql
 
 metadata = MetaData(
     naming_convention={
@@ -56,19 +51,13 @@ class Json(TypeDecorator[object]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[object]:
         if dialect.name == "postgresql":
-            from sqlalchemy.dialects import postgresql
-
             return dialect.type_descriptor(postgresql.JSONB(none_as_null=True))
         return dialect.type_descriptor(JSON(none_as_null=True))
 
 
-def insert(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
+def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """The dialect's INSERT, whose `on_conflict_do_update` and `on_conflict_do_nothing` both databases spell alike."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql
-
-    return postgresql.insert(table)
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def now(connection: Connection) -> datetime:
