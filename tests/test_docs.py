@@ -3,13 +3,18 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 import yaml
 
+from tieline.cli.integrations import SECRET_VARIABLE
+from tieline.cli.program import app
+from tieline.cli.target import API_KEY, URL
 from tieline.errors import TielineError
 from tieline.manifest.model import Document
 from tieline.settings import Settings
@@ -63,7 +68,7 @@ def test_every_problem_has_a_section_in_the_reference(problem: str) -> None:
 
 
 def test_every_variable_that_the_pages_name_is_a_setting() -> None:
-    known = {f"TIELINE_{item.name.upper()}" for item in fields(Settings)}
+    known = {f"TIELINE_{item.name.upper()}" for item in fields(Settings)} | {URL, API_KEY, SECRET_VARIABLE}
 
     named = {name for page in PAGES for name in re.findall(r"TIELINE_[A-Z_]+[A-Z]", page.read_text())}
 
@@ -74,6 +79,31 @@ def test_the_generated_pages_are_up_to_date() -> None:
     check = subprocess.run([sys.executable, TOP / "tools" / "reference.py", "--check"], capture_output=True, text=True)
 
     assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_every_command_that_the_pages_name_exists() -> None:
+    known = {f"tieline {' '.join(path)}" for path in command_paths()}
+    groups = {name for name in known if any(other.startswith(f"{name} ") for other in known)}
+
+    named = {name for page in PAGES for name in named_commands(page.read_text(), groups)}
+
+    assert {"tieline serve", "tieline doctor"} <= named <= known
+
+
+def command_paths(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Of every command, and of every group of them."""
+    yield path
+    for name, below in getattr(command or typer.main.get_command(app), "commands", {}).items():
+        yield from command_paths(below, (*path, name))
+
+
+def named_commands(text: str, groups: Collection[str]) -> Iterator[str]:
+    """`tieline word`, and the word behind it where the first one names a group; in shell blocks and in code spans."""
+    code = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL) + re.findall(r"`([^`\n]+)`", text)
+    for line in "\n".join(code).splitlines():
+        for first, second in re.findall(r"(?:^|[\s/])tieline ([a-z-]+)(?: ([a-z-]+))?", line):
+            name = f"tieline {first}"
+            yield f"{name} {second}" if name in groups and second else name
 
 
 def test_every_make_target_that_the_pages_name_exists() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from cli_pages import command_sections
 from pages import page, table
 from schema_tables import schema_tables
 from tieline import errors
@@ -90,6 +91,10 @@ def manifest_page() -> str:
     )
 
 
+def cli_page() -> str:
+    return page("Command line", *command_sections())
+
+
 def provider_schema() -> str:
     return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
 
@@ -98,6 +103,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "problems.md": problems_page,
     "manifest.md": manifest_page,
+    "cli.md": cli_page,
     "provider.schema.json": provider_schema,
 }
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tieline.settings import Settings
 
 DEFAULT = "default"
+URL, API_KEY = "TIELINE_URL", "TIELINE_API_KEY"
+"""The variables that make commands work over HTTP; the key may stand in a file, too."""
 
 
 class Nouns:
@@ -44,9 +46,9 @@ class Target:
 @asynccontextmanager
 async def opened(target: Target, environment: Mapping[str, str] = os.environ) -> AsyncGenerator[Nouns]:
     """Raises InvalidRequest, and Misconfigured where there is no data: only `init`, `serve` and `demo` make some."""
-    url = target.url or (None if target.data or target.database else environment.get("TIELINE_URL"))
+    url = target.url or (None if target.data or target.database else environment.get(URL))
     if url is not None:
-        key = target.api_key or _variable(environment, "TIELINE_API_KEY")
+        key = target.api_key or _variable(environment, API_KEY)
         async with _over_http(url, key, target.organization) as nouns:
             yield nouns
         return
@@ -92,8 +94,7 @@ async def open_hub(settings: "Settings", *, log_level: str = "warning") -> "Asyn
         except StorageUnavailable as error:
             where = "the database server" if settings.database_url else str(settings.data_folder / "tieline.db")
             raise StorageUnavailable(
-                f"Tieline cannot open {where}. Is it running, reachable, and not held by another program?",
-                retry_after=error.retry_after,
+                f"Tieline cannot open {where}. Is it running, reachable, and not held by another program?"
             ) from error
         yield hub
 
