@@ -13,6 +13,7 @@ from tieline.manifest.origins import Origins, OriginSet, origins_of
 from tieline.manifest.templates import Missing, render_url
 from tieline.protocols.oauth2 import requested
 from tieline.runner import Setting
+from tieline.secret import Secret
 
 _TYPED = frozenset({"user", "admin", "adminOrUser"})
 _USERS_CLIENT = {
@@ -54,17 +55,32 @@ class Access:
         return oauth2.client_from == "user" or (oauth2.client_from == "either" and not self.registration.client_id)
 
     def values(self) -> dict[str, object]:
-        """Every variable a template may read, secrets in the clear: never to be logged or stored."""
+        """The variables that a template may read wherever it is rendered for, the account's secrets in the clear: never
+        to be logged or stored. What an admin entrusted to certain hosts is not among them."""
         return dict(self._values)
+
+    def values_to(self, to: OriginSet) -> dict[str, object]:
+        """As `values`, for a call that goes nowhere else. The admin's secrets are among them where all of these hosts
+        were in sight when they were entered: a later version of the document does not take them elsewhere."""
+        used = self.registration
+        secret = used.client_secret if _is_within(to, used.origins) else None
+        nothing: Mapping[str, object] = {}
+        inputs = used.secret_inputs if _is_within(to, used.input_origins) else nothing
+        return self._composed(secret, inputs) if secret is not None or inputs else self.values()
 
     @cached_property
     def _values(self) -> Mapping[str, object]:
+        return self._composed(None, {})
+
+    def _composed(self, client_secret: Secret | None, secret_inputs: Mapping[str, object]) -> dict[str, object]:
         declared = self.declared
         known = {name: each.default for name, each in declared.items() if each.default is not None}
         nothing: Mapping[str, object] = {}
         chosen = next((each.set for each in self.manifest.variants if each.id == self.variant), nothing)
-        given = {**known, **chosen, **self.grant.values, **self.inputs, **self.registration.inputs}
-        engine = {**self.grant.variables(), "client": self._client(), "connection": self._connection()}
+        admins = {**self.registration.inputs, **secret_inputs}
+        given = {**known, **chosen, **self.grant.values, **self.inputs, **admins}
+        client = self._client(client_secret)
+        engine = {**self.grant.variables(), "client": client, "connection": self._connection()}
         return {**given, **derived(declared, given, engine), **engine}
 
     @cached_property
@@ -79,10 +95,11 @@ class Access:
 
     def setting(self, use: str, **more: object) -> Setting:
         """What a Request of this account runs in; `use` names the origins it may reach, `more` adds variables."""
+        to = self.reach(use)
         return Setting(
-            values={**self.values(), **more},
+            values={**self.values_to(to), **more},
             inputs=self.declared,
-            to=self.reach(use),
+            to=to,
             base_url=self.base_url,
             rules=self.method.apply,
         )
@@ -93,7 +110,8 @@ class Access:
         entrusted = self.registration.origins
         if self.users_client or entrusted is None:
             return setting
-        return replace(setting, to=setting.to.within(entrusted.of_use(use)))
+        to = setting.to.within(entrusted.of_use(use))
+        return replace(setting, to=to, values={**self.values_to(to), **more})
 
     def reach(self, use: str) -> OriginSet:
         """Where a call of this use (api, check, token, revoke, onConnect) may go: what was consented to."""
@@ -115,7 +133,7 @@ class Access:
 
     def untyped(self, captured: Mapping[str, object]) -> dict[str, object]:
         """The captured variables that nobody typed."""
-        declared, known = self.declared, {**self.inputs, **self.registration.inputs, **self.grant.values}
+        declared, known = self.declared, {**self.inputs, **self.registration.given, **self.grant.values}
         return {
             name: value
             for name, value in variables_in(captured).items()
@@ -142,11 +160,10 @@ class Access:
         separator = self.method.oauth2.scope_separator if self.method.oauth2 else " "
         return {"scopes": plain, "scope": requested(plain, separator), "scopesFor": apart, **more}
 
-    def _client(self) -> dict[str, object]:
+    def _client(self, secret: Secret | None) -> dict[str, object]:
         if self.users_client:
             given = {**self.grant.values, **self.inputs}
             return {"id": given.get("clientId"), "secret": given.get("clientSecret")}
-        secret = self.registration.client_secret
         return {"id": self.registration.client_id, "secret": None if secret is None else secret.reveal()}
 
     def _connection(self) -> dict[str, object]:
@@ -162,3 +179,7 @@ class Access:
             raise NotConfigured(f"Set a client id for {name} first: PUT /v1/integrations/{self.manifest.id}.")
         if oauth2.client_auth != "none" and self.registration.client_secret is None:
             raise NotConfigured(f"Set the client secret for {name} first: PUT /v1/integrations/{self.manifest.id}.")
+
+
+def _is_within(to: OriginSet, entrusted: Origins | None) -> bool:
+    return entrusted is not None and set(to.patterns) <= set(to.within(entrusted.all).patterns)

@@ -15,7 +15,7 @@ VARIANT = "variant"
 
 def asked(access: Access) -> dict[str, Input]:
     """The inputs that a user gives: an admin's value hides the question."""
-    given = access.registration.inputs
+    given = access.registration.given
     return {
         name: each
         for name, each in access.declared.items()

@@ -16,7 +16,7 @@ from tieline.integrations.tables import clients, integrations
 from tieline.integrations.types import ClientSettings, Integration
 from tieline.manifest import Provider
 from tieline.manifest.inputs import all_inputs, read_inputs
-from tieline.manifest.origins import client_origins_of, origins_of
+from tieline.manifest.origins import Origins, OriginSet, client_origins_of, origins_of
 from tieline.providers import Documents
 from tieline.providers import rows as provider_rows
 from tieline.secret import Secret
@@ -50,7 +50,7 @@ class Integrations:
 
         def load(connection: Connection) -> Page[Integration]:
             found = [provider_rows.by_id(connection, row) for row in connection.execute(query).scalars()]
-            live = sorted(row.slug for row in found if row.retired_at is None)
+            live = sorted(row.slug for row in found if _is_meant(connection, actor, row))
             return Page(items=tuple(self._load(connection, actor, slug) for slug in live))
 
         return await self._db.read(load)
@@ -87,7 +87,9 @@ class Integrations:
 
         def save(connection: Connection) -> Integration:
             row = provider_rows.found(connection, actor, provider)
-            manifest = self._manifest(connection, row.id, pinned_version)
+            was = rows.own(connection, actor, row.id)
+            pinned = pinned_version if pinned_version is not None or was is None else was.pinned_version
+            manifest = self._manifest(connection, row.id, pinned)
             named = _named_clients(manifest, given)
             own = self._upsert(connection, actor, row.id, manifest, changes, admin_inputs or {})
             for (method, variant), settings in named.items():
@@ -134,7 +136,11 @@ class Integrations:
         secret = {name: value for name, value in values.items() if name in declared and declared[name].secret}
         plain = {name: value for name, value in values.items() if name not in secret}
         identifier = rows.integration_id(actor.organization, provider_id)
-        origins = origins_of(manifest, None, plain).text
+        # As with a client's secret: what is not entered now stays where it was entered for.
+        entered = any(name in secret for name in given)
+        origins = _input_origins(manifest, plain).text
+        if was is not None and was.sealed is not None and not entered:
+            origins = was.origins
         about = about_inputs(identifier, actor.organization, origins)
         now = datetime.now(UTC)
         stored = {
@@ -196,6 +202,19 @@ class Integrations:
 
 def _text(secret: Secret | str) -> str:
     return secret.reveal() if isinstance(secret, Secret) else secret
+
+
+def _is_meant(connection: Connection, actor: Actor, row: Row[Any]) -> bool:
+    """Whether its slug means this provider for the actor, and not a nearer or a newer one."""
+    nearest = provider_rows.find(connection, actor, row.slug)
+    return nearest is not None and nearest.id == row.id
+
+
+def _input_origins(manifest: Provider, values: Mapping[str, object]) -> Origins:
+    """Where the admin can know that a secret input goes, whichever method uses it."""
+    found = [client_origins_of(manifest, method, values) for method in manifest.auth.values()]
+    everything = [pattern for each in (origins_of(manifest, None, values), *found) for pattern in each.all.patterns]
+    return Origins({"inputs": OriginSet.of(*everything)})
 
 
 def _admin_inputs(manifest: Provider, given: Mapping[str, object]) -> dict[str, object]:

@@ -16,7 +16,8 @@ from tieline.storage.vault import About, Vault
 
 @dataclass(frozen=True)
 class Registration:
-    """`origins` is where the client's secret may go: fixed when it was set, whatever the document says now."""
+    """`origins` is where the client's secret may go, `input_origins` where secret admin inputs may: both fixed when
+    they were entered, whatever the document says now. `inputs` are the plain ones."""
 
     integration_id: str
     source: str
@@ -24,10 +25,17 @@ class Registration:
     scopes: tuple[str, ...] | None
     pinned_version: str | None
     inputs: Mapping[str, object] = field(repr=False)
+    secret_inputs: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
+    input_origins: Origins | None = None
     client_row_id: str | None = None
     client_id: str | None = None
     client_secret: Secret | None = None
     origins: Origins | None = None
+
+    @property
+    def given(self) -> Mapping[str, object]:
+        """All that the admin gave, secret or not."""
+        return {**self.inputs, **self.secret_inputs}
 
 
 def registration(
@@ -60,11 +68,14 @@ def _registration(vault: Vault, row: Row[Any], client: Row[Any] | None, source: 
         enabled=row.enabled,
         scopes=None if row.scopes is None else tuple(row.scopes),
         pinned_version=row.pinned_version,
-        inputs={**row.inputs, **open_inputs(vault, row)},
+        inputs=row.inputs,
+        secret_inputs=open_inputs(vault, row),
+        input_origins=Origins.parse(row.origins),
         client_row_id=None if client is None else client.id,
         client_id=None if client is None else client.client_id,
         client_secret=secret,
-        origins=None if client is None else Origins.parse(client.origins),
+        # Without a secret there is nothing to keep in its place.
+        origins=None if client is None or secret is None else Origins.parse(client.origins),
     )
 
 
