@@ -28,6 +28,12 @@ DEFAULT_PERMISSIONS = frozenset(PERMISSIONS) - {"credentials:read", "api-keys:wr
 """What a new key may do unless asked: proxy yes, read credentials no."""
 
 
+_NARROWABLE = frozenset(
+    {"providers:read", "connect", "connections:read", "connections:write", "proxy", "credentials:read"}
+)
+"""What a restricted key may do at all: only here is there something that a restriction narrows."""
+
+
 @dataclass(frozen=True)
 class Restriction:
     """What a key is narrowed to; None means not narrowed. `path` is a prefix of proxied paths."""
@@ -51,9 +57,15 @@ class Actor:
     restriction: Restriction = field(default_factory=Restriction)
 
     def require(self, permission: str) -> None:
-        """Raises Forbidden, naming the scope that is missing."""
+        """Raises Forbidden, naming the scope that is missing, or that a restricted key cannot use."""
         if permission not in self.permissions:
             raise Forbidden(f"This needs the scope {permission}. Use a key that has it.", scope=permission)
+        narrowed = self.restriction
+        if narrowed != Restriction() and permission not in _NARROWABLE:
+            raise Forbidden(f"A restricted key cannot use the scope {permission}.", scope=permission)
+        if permission == "credentials:read" and (narrowed.methods is not None or narrowed.path is not None):
+            # In the clear, the credential would work for every method and path.
+            raise Forbidden("A key restricted to methods or paths cannot read credentials.", scope=permission)
 
     @property
     def lineage(self) -> tuple[str, ...]:

@@ -27,7 +27,16 @@ from tieline.connections.tables import connections
 from tieline.connections.tables import credentials as credential_rows
 from tieline.connections.types import CheckResult, Connection, Credential, EndUser, Explanation, Import
 from tieline.egress import Egress
-from tieline.errors import CheckFailed, Fault, InvalidInputs, InvalidRequest, Misconfigured, SealBroken, TielineError
+from tieline.errors import (
+    CheckFailed,
+    Fault,
+    Forbidden,
+    InvalidInputs,
+    InvalidRequest,
+    Misconfigured,
+    SealBroken,
+    TielineError,
+)
 from tieline.manifest.inputs import read_inputs
 from tieline.providers import rows as provider_rows
 from tieline.secret import Secret
@@ -357,4 +366,4 @@ def _credential(loaded: Loaded) -> Credential:
 def _check_restriction(actor: Actor, provider: str) -> None:
     narrowed = actor.restriction
     if narrowed.connection is not None or (narrowed.provider is not None and narrowed.provider != provider):
-        raise InvalidRequest("This key is restricted to another connection or provider.")
+        raise Forbidden("This key is restricted to another connection or provider.")

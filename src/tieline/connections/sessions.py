@@ -105,6 +105,9 @@ class Sessions:
         application knows already. Raises NotFound, NotConnectable, NotConfigured, Forbidden, InvalidRequest.
         """
         actor.require("connect")
+        narrowed = actor.restriction.connection
+        if narrowed is not None and narrowed != connection:
+            raise Forbidden("This key is restricted to one connection: it can only renew that one.")
         user = EndUser(id=end_user) if isinstance(end_user, str) else end_user or EndUser(id="")
         rows.require_end_user(actor, user.id)
         wanted = _Wanted(
