@@ -244,7 +244,8 @@ class Credentials:
             raise problem
         wait = problem.retry_after or _RETRY_AFTER
         if isinstance(problem, ProviderUnavailable):
-            raise ProviderUnavailable(problem.detail, retry_after=wait, **problem.facts) from problem
+            problem.retry_after = wait
+            raise problem
         detail = "The provider did not renew the access token. Try again in a moment."
         raise ProviderUnavailable(detail, retry_after=wait, reason=problem.code) from problem
 
