@@ -82,18 +82,22 @@ async def test_fields_are_a_json_body(connected: Shell) -> None:
     assert echoed["headers"]["x-mine"] == "1"
 
 
-@pytest.mark.parametrize(("status", "exit_code"), [(200, 0), (400, 2), (404, 3), (403, 4), (409, 5), (500, 6)])
-async def test_the_exit_status_says_what_kind_of_answer_came(connected: Shell, status: int, exit_code: int) -> None:
-    answered = await connected.run_beside("request", "ada/practice-key", "POST", f"/status/{status}")
+async def test_the_exit_status_says_what_kind_of_answer_came(connected: Shell) -> None:
+    expected = {200: 0, 302: 0, 400: 2, 404: 3, 403: 4, 409: 5, 500: 6}
 
-    assert answered.exit_code == exit_code, answered.output
+    found = {
+        status: (await connected.run_beside("request", "ada/practice-key", "POST", f"/status/{status}")).exit_code
+        for status in expected
+    }
+
+    assert found == expected
 
 
 async def test_a_body_streams_in_and_an_answer_streams_out(connected: Shell) -> None:
     command = ["request", "ada/practice-key", "PUT", "/upload", "--input", "-"]
     sent = connected.start(*command, stdin=subprocess.PIPE)
 
-    out, errors = await anyio.to_thread.run_sync(lambda: sent.communicate("x" * 300_000, timeout=20))
+    out, errors = await anyio.to_thread.run_sync(lambda: sent.communicate("x" * 300_000, timeout=60))
 
     assert sent.returncode == 0, errors
     assert "300000" in out
@@ -106,7 +110,7 @@ async def test_an_answer_is_printed_while_it_is_still_coming(connected: Shell, p
         first = len(asked.stdout.buffer.read(4096))
         seen = practice.provider.bytes_streamed
         asked.stdout.close()
-        asked.wait(10)
+        asked.wait(60)
         return first, seen
 
     first, streamed = await anyio.to_thread.run_sync(read)

@@ -2,10 +2,11 @@
 
 import os
 import re
-import signal
+import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -31,7 +32,7 @@ def test_the_story_ends_well_and_leaves_nothing_behind(tmp_path: Path, environme
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 
@@ -43,8 +44,6 @@ def test_the_story_ends_well_and_leaves_nothing_behind(tmp_path: Path, environme
 
 
 def test_a_port_that_is_in_use_is_said_in_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         told = subprocess.run(
@@ -53,7 +52,7 @@ def test_a_port_that_is_in_use_is_said_in_one_line(tmp_path: Path, environment: 
             env=environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=90,
             check=False,
         )
 
@@ -62,10 +61,9 @@ def test_a_port_that_is_in_use_is_said_in_one_line(tmp_path: Path, environment: 
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.anyio
-async def test_a_newcomer_can_play_afterwards_with_the_lines_it_shows(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
+@pytest.fixture
+def staying(tmp_path: Path, environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A demo whose story is over, and everything it has shown."""
     demo = subprocess.Popen(
         [sys.executable, "-u", "-m", "tieline", "demo", "--port", "0"],
         cwd=tmp_path,
@@ -73,27 +71,36 @@ async def test_a_newcomer_can_play_afterwards_with_the_lines_it_shows(
         stdout=subprocess.PIPE,
         text=True,
     )
-    watchdog = threading.Timer(30, demo.kill)
+    watchdog = threading.Timer(90, demo.kill)
     watchdog.start()
-    try:
-        shown = "".join(iter(demo.stdout.readline, _LAST))
-        key = re.search(r"KEY=(tl_\w+)", shown)[1]
-        ada, bo = re.findall(r"^curl -sS (\S+/proxy/me)", shown, re.MULTILINE)
-        headers = {"Authorization": f"Bearer {key}"}
-        async with httpx2.AsyncClient(headers=headers, trust_env=False) as http, Browser() as browser:
-            assert (await http.get(ada)).json()["name"] == "Ada Brightwater"
-            assert (await http.get(re.search(r"\S+/docs$", shown, re.MULTILINE)[0])).status_code == 200
-            page = await browser.open(re.search(r"\S+/connect/tlc_\S+", shown)[0])
-            page = await browser.submit(page.form())
-            page = await browser.submit(page.form(having="decision"), account="bo@practice.example", decision="allow")
-            await browser.submit(page.form())
-            assert (await http.get(bo)).json()["name"] == "Bo Lindqvist"
-        demo.send_signal(signal.SIGTERM)
-        assert demo.wait(5) == 0
-    finally:
-        watchdog.cancel()
-        demo.kill()
-        demo.wait()
+    yield demo, "".join(iter(demo.stdout.readline, _LAST))
+    watchdog.cancel()
+    demo.kill()
+    demo.communicate()
+
+
+@pytest.mark.anyio
+async def test_a_newcomer_can_play_afterwards_with_the_lines_it_shows(
+    staying: tuple[subprocess.Popen[str], str],
+) -> None:
+    demo, shown = staying
+    key = re.search(r"KEY=(tl_\w+)", shown)[1]
+    ada, bo = re.findall(r"^curl -sS (\S+/proxy/me)", shown, re.MULTILINE)
+    docs = re.search(r"\S+/docs$", shown, re.MULTILINE)[0]
+    connect = re.search(r"\S+/connect/tlc_\S+", shown)[0]
+
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx2.AsyncClient(headers=headers, trust_env=False) as http, Browser() as browser:
+        assert (await http.get(ada)).json()["name"] == "Ada Brightwater"
+        assert (await http.get(docs)).status_code == 200
+        page = await browser.open(connect)
+        page = await browser.submit(page.form())
+        page = await browser.submit(page.form(having="decision"), account="bo@practice.example", decision="allow")
+        await browser.submit(page.form())
+        assert (await http.get(bo)).json()["name"] == "Bo Lindqvist"
+
+    demo.terminate()
+    assert demo.wait(30) == 0
 
 
 class _Last:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +15,7 @@ from tieline.cli.printing import one_line
 from tieline.cli.running import in_organization
 from tieline.cli.target import Nouns
 from tieline.cli.typed import is_typed, type_inputs
+from tieline.errors import Misconfigured
 
 if TYPE_CHECKING:
     import asyncio
@@ -137,5 +138,21 @@ async def _pages(nouns: Nouns) -> AsyncGenerator[None]:
         return
     from tieline.api.serving import served
 
-    async with served(nouns.hub):
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(served(nouns.hub))
+        except Misconfigured:
+            # On this port, with this data: most likely a `tieline serve` in another terminal.
+            if not await _is_served(nouns.hub.settings.url):
+                raise
         yield
+
+
+async def _is_served(url: str) -> bool:
+    import httpx2
+
+    try:
+        async with httpx2.AsyncClient(timeout=5, trust_env=False) as http:
+            return (await http.get(f"{url}/readyz")).status_code == 200
+    except httpx2.TransportError:
+        return False
