@@ -131,7 +131,7 @@ class Proxy:
     @asynccontextmanager
     async def _once(self, loaded: Loaded, call: Call, address: str, body: Body) -> AsyncGenerator[StreamedResponse]:
         access = loaded.access
-        scope = {**engine_values(datetime.now(UTC)), **access.values()}
+        scope = {**engine_values(datetime.now(UTC)), **access.values_to(access.reach("api"))}
         needs_body = any(rule.body is not None for rule in access.method.apply)
         if needs_body and not body.replayable:
             raise InvalidRequest("This provider takes its credential in the body, which must be under 1 MiB then.")
