@@ -434,6 +434,17 @@ async def test_a_second_account_stands_beside_the_first(world):
     assert (first.account_id, second.account_id) == ("person-1", "person-2")
 
 
+@BOTH
+async def test_one_account_connected_twice_at_once_is_one_connection(world):
+    provider = await world.register()
+    visits = [await world.visited(provider) for _ in range(4)]
+
+    done = await asyncio.gather(*(world.complete(visit) for visit in visits))
+
+    assert len({each.connection.id for each in done}) == 1
+    assert await world.count() == 2
+
+
 @pytest.mark.parametrize("account_id", [None, "default", "work"])
 async def test_a_reconnect_with_another_account_leaves_the_old_credential_as_it_was(world, account_id):
     provider = await world.register()

@@ -126,6 +126,16 @@ async def test_metadata_is_merged_and_null_removes(world):
     assert bare.label is None
 
 
+@BOTH
+async def test_changes_at_once_are_all_kept(world):
+    connection = await world.imported(await world.register())
+
+    changes = [world.acme.connections.update(connection.id, metadata={str(each): each}) for each in range(8)]
+    await asyncio.gather(*changes)
+
+    assert len((await world.acme.connections.get(connection.id)).metadata) == 8
+
+
 async def test_a_check_says_whether_the_credential_works(world):
     connection = await world.imported(await world.register())
 
@@ -386,6 +396,16 @@ async def test_an_explanation_names_and_shows_nothing(world):
     assert explained.placements == ("header Authorization",)
     assert token not in explained.model_dump_json()
     assert (suspended.usable, len(suspended.reasons)) == (False, 1)
+
+
+async def test_a_scope_that_is_missing_limits_but_does_not_stop(world):
+    world.practice.switches.granted_scopes = ["profile"]
+    connection = await world.connected(await world.register())
+
+    explained = await world.acme.connections.explain(connection.id)
+
+    assert explained.usable
+    assert "items" in explained.reasons[0]
 
 
 async def test_a_retired_provider_keeps_its_connections(world):

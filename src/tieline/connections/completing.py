@@ -26,7 +26,6 @@ from tieline.connections.tables import connect_sessions, connections
 from tieline.connections.types import Completion, Problem, SessionRequest
 from tieline.egress import Egress
 from tieline.errors import (
-    Conflict,
     EndUserMismatch,
     ProviderUnavailable,
     ScopesMissing,
@@ -150,8 +149,9 @@ class Completing:
 
         try:
             return await self._db.write(store)
-        except IntegrityError as error:
-            raise Conflict("This account was connected at the same moment. Look at the connections.") from error
+        except IntegrityError:
+            # The same account was connected at the same moment: it is there now, and is renewed.
+            return await self._db.write(store)
 
     def _access(
         self, connection: Connection, actor: Actor, row: Row[Any], material: Mapping[str, Any]

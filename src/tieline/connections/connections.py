@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Unpack
 
+from sqlalchemy import ColumnElement, Row, delete, true, update
 from sqlalchemy import Connection as Open
-from sqlalchemy import Row, delete, update
 from sqlalchemy.exc import IntegrityError
 
 from tieline.actor import Actor
@@ -29,6 +29,7 @@ from tieline.connections.types import CheckResult, Connection, Credential, EndUs
 from tieline.egress import Egress
 from tieline.errors import (
     CheckFailed,
+    Conflict,
     Fault,
     Forbidden,
     InvalidInputs,
@@ -42,6 +43,9 @@ from tieline.providers import rows as provider_rows
 from tieline.secret import Secret
 from tieline.shapes import Page
 from tieline.storage import Database
+
+_ATTEMPTS = 10
+"""Of a change that depends on what was read."""
 
 
 class Connections:
@@ -161,18 +165,24 @@ class Connections:
         """Label and metadata; the latter is merged member by member, null removes one."""
         actor.require("connections:write")
 
-        def change(open_: Open) -> Connection:
+        def change(open_: Open) -> Connection | None:
             row = rows.find(open_, actor, as_reference(reference))
             merged = {**row.metadata, **(metadata or {})}
             columns: dict[str, Any] = {
                 "metadata": {name: value for name, value in merged.items() if value is not None},
                 "label": row.label if label is None else label or None,
             }
-            self._change(open_, row, columns)
-            record(open_, actor, "connection.updated", row.id, fields=sorted(metadata or {}))
+            if not self._change(open_, connections.c.row_version == row.row_version, row, columns):
+                return None
+            fields = [*(metadata or {}), *(["label"] if label is not None else [])]
+            record(open_, actor, "connection.updated", row.id, fields=sorted(fields))
             return views.connection(rows.find(open_, actor, Reference(id=row.id)))
 
-        return await self._db.write(change)
+        for _ in range(_ATTEMPTS):
+            changed = await self._db.write(change)
+            if changed is not None:
+                return changed
+        raise Conflict("This connection is being changed by many at once. Try again.")
 
     async def suspend(self, actor: Actor, reference: Reference | str) -> Connection:
         """No traffic from now on, until `resume`. The credential stays."""
@@ -295,15 +305,19 @@ class Connections:
 
         def change(open_: Open) -> Connection:
             row = rows.find(open_, actor, as_reference(reference))
-            self._change(open_, row, {"suspended_at": at})
+            self._change(open_, true(), row, {"suspended_at": at})
             record(open_, actor, action, row.id)
             return views.connection(rows.find(open_, actor, Reference(id=row.id)))
 
         return await self._db.write(change)
 
-    def _change(self, open_: Open, row: Row[Any], columns: Mapping[str, Any]) -> None:
-        counted = {"row_version": row.row_version + 1, "updated_at": datetime.now(UTC)}
-        open_.execute(update(connections).where(connections.c.id == row.id).values(**columns, **counted))
+    def _change(self, open_: Open, only_if: ColumnElement[bool], row: Row[Any], columns: Mapping[str, Any]) -> bool:
+        """False when the condition does not hold (any more)."""
+        counted = {"row_version": connections.c.row_version + 1, "updated_at": datetime.now(UTC)}
+        changed = open_.execute(
+            update(connections).where(connections.c.id == row.id, only_if).values(**columns, **counted)
+        )
+        return changed.rowcount == 1
 
 
 def _is_final(problem: TielineError) -> bool:

@@ -182,6 +182,7 @@ class Credentials:
         self, actor: Actor, loaded: Loaded, fence: int, stale: str | None, refusal: TielineError
     ) -> Loaded:
         """The provider said no. Only `invalid_grant` is final, and only if nobody else has won meanwhile."""
+        self._outages.over(_door(loaded))
         if isinstance(refusal, ProviderRefused) and refusal.facts.get("error") != "invalid_grant":
             return await self._passing(loaded, fence, stale, refusal)
         again = await self._load(actor, Reference(id=loaded.row.id))

@@ -23,10 +23,10 @@ def explain(loaded: Loaded, *, now: datetime) -> Explanation:
         end_user=row.end_user,
         integration_id=access.registration.integration_id,
     )
-    reasons = _reasons(loaded, now=now)
+    blocking = _blocking(loaded, now=now)
     return Explanation(
-        usable=not reasons,
-        reasons=reasons,
+        usable=not blocking,
+        reasons=(*blocking, *_limiting(loaded)),
         account=views.account(row.identity),
         provider_version=row.effective_version or row.consented_version,
         latest_version=row.newest_version or row.consented_version,
@@ -38,8 +38,8 @@ def explain(loaded: Loaded, *, now: datetime) -> Explanation:
     )
 
 
-def _reasons(loaded: Loaded, *, now: datetime) -> tuple[str, ...]:
-    """Why a request would not work now; none when it would."""
+def _blocking(loaded: Loaded, *, now: datetime) -> tuple[str, ...]:
+    """Why no request would work now; none when some would."""
     row, credential = loaded.row, loaded.credential
     reasons: list[str] = []
     status = status_of(state=row.state, suspended=row.suspended_at is not None)
@@ -50,9 +50,16 @@ def _reasons(loaded: Loaded, *, now: datetime) -> tuple[str, ...]:
     over = credential.expires_at is not None and now >= credential.expires_at
     if status == "error" and over:
         reasons.append(f"The access token is over, and the last renewal failed ({row.error_code}). It is tried again.")
+    return tuple(reasons)
+
+
+def _limiting(loaded: Loaded) -> tuple[str, ...]:
+    """Why some requests would not."""
+    reasons: list[str] = []
     if loaded.access.base_url is None:
         reasons.append("The provider has no base URL: only whole addresses (Tieline-Url) can be called.")
-    if missing := [each for each in row.scopes.get("requested", []) if each not in row.scopes.get("granted", [])]:
+    scopes = loaded.row.scopes
+    if missing := [each for each in scopes.get("requested", []) if each not in scopes.get("granted", [])]:
         reasons.append(f"The user did not grant: {', '.join(missing)}. Calls that need it will be refused.")
     return tuple(reasons)
 
