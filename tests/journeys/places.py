@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx2
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -117,9 +118,11 @@ async def world_on(
         serve(application.app) as application.url,
         Hub.open(settings=settings, egress=egress) as hub,
         serve(app(hub), port=port) as url,
-        Browser() as browser,
+        # Loopback is plain http: reading the machine's authorities takes longer than many a journey.
+        Browser(httpx2.AsyncClient(timeout=20, trust_env=False, verify=False)) as browser,
+        httpx2.AsyncHTTPTransport(verify=False) as transport,
     ):
         key = (await hub.create_first_key()).key
-        async with AsyncClient(url, key) as client:
-            acme = client.organization("acme") if ground.face == "http" else hub.organization("acme")
-            yield World(hub, url, key, acme, practice, practice_url, application, browser)
+        client = AsyncClient(url, key, transport=transport)
+        acme = client.organization("acme") if ground.face == "http" else hub.organization("acme")
+        yield World(hub, url, key, acme, practice, practice_url, application, browser)

@@ -83,7 +83,7 @@ async def test_its_sixty_calls_a_minute_are_kept(example_com):
     made = await world.acme.connections.create(provider=provider.id, end_user="ada", inputs={"apiKey": KEY})
 
     async with world.acme.http(made.id) as http:
-        answers = await asyncio.gather(*(http.get("/health") for _ in range(60)))
+        answers = [each for _ in range(6) for each in await asyncio.gather(*(http.get("/health") for _ in range(10)))]
         with pytest.raises(RateLimited) as caught:
             await http.get("/health")
     headers = {"Authorization": f"Bearer {world.key.reveal()}", "Tieline-Organization": "acme"}

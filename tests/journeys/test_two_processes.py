@@ -1,0 +1,113 @@
+"""Two servers on one database: what one learns, the other knows."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tieline.client import AsyncClient
+from tieline.errors import ReconnectRequired, Unauthorized
+from tieline.testing import practice_document, practice_key_document
+
+from .places import Ground, World, free_port
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True),
+    pytest.mark.parametrize("face", ["http"], indirect=True),
+]
+
+
+@pytest.fixture
+async def other_url(world: World, ground: Ground) -> AsyncIterator[str]:
+    """Where the other server answers."""
+    environment = os.environ | {
+        "TIELINE_DATABASE_URL": ground.database_url,
+        "TIELINE_KEYS": ground.keys,
+        "TIELINE_EGRESS_ALLOW": "127.0.0.0/8",
+        "TIELINE_PUBLIC_URL": world.url,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(Path(__file__).with_name("server_process.py")), str(free_port())),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=environment,
+    )
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), timeout=60)
+        yield line.decode().strip()
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+@pytest.fixture
+async def elsewhere(world: World, other_url: str) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(other_url, world.key) as client:
+        yield client
+
+
+async def test_a_document_registered_here_is_connected_and_used_there_within_a_second(world, elsewhere):
+    there = elsewhere.organization("acme")
+    await there.connections.list()
+
+    provider = await world.acme.providers.register(practice_key_document(world.practice_url))
+    started = time.monotonic()
+    made = await there.connections.create(provider=provider.id, end_user="ada", inputs={"apiKey": "practice-key"})
+    async with there.http(made.id) as http:
+        me = await http.get("/me")
+    took = time.monotonic() - started
+
+    assert me.json()["id"] == "person-1"
+    assert took < 1
+
+
+async def test_a_session_started_here_is_completed_there(world, elsewhere):
+    provider = await world.configured(practice_document(world.practice_url))
+    await world.visit(await world.start(provider.id))
+
+    done = await elsewhere.organization("acme").connect.complete(nonce=world.application.nonce, end_user="ada")
+
+    assert done.result == "connected"
+    async with world.acme.http(done.connection.id) as http:
+        assert (await http.get("/me")).status_code == 200
+
+
+async def test_callers_of_both_share_one_refresh(world, elsewhere):
+    provider = await world.configured(practice_document(world.practice_url))
+    made = (await world.connect(provider.id)).connection
+    world.practice.expire_access_tokens()
+
+    async with world.acme.http(made.id) as here, elsewhere.organization("acme").http(made.id) as there:
+        answers = await asyncio.gather(*(http.get("/me") for http in (here, there) for _ in range(3)))
+
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert world.practice.refreshes == 1
+
+
+async def test_a_grant_found_dead_here_is_known_there(world, elsewhere):
+    provider = await world.configured(practice_document(world.practice_url))
+    made = (await world.connect(provider.id)).connection
+    world.practice.forget_grants()
+
+    for acme in (world.acme, elsewhere.organization("acme")):
+        async with acme.http(made.id) as http:
+            with pytest.raises(ReconnectRequired):
+                await http.get("/me")
+
+    assert world.practice.calls.count("POST /token") == 2
+
+
+async def test_a_key_revoked_here_is_refused_there_at_once(world, other_url):
+    new = await world.acme.api_keys.create("worker")
+    async with AsyncClient(other_url, new.key) as worker:
+        await worker.connections.list()
+
+        await world.acme.api_keys.revoke(new.api_key.id)
+
+        with pytest.raises(Unauthorized):
+            await worker.connections.list()
