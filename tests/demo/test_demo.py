@@ -18,10 +18,12 @@ STEPS = 7
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A temporary folder of its own shows what the demo leaves behind; a hostile setting, that it reads none."""
     (tmp_path / "tmp").mkdir()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TIELINE_")}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+    inherited["PYTHONPYCACHEPREFIX"] = str(tmp_path_factory.getbasetemp() / "compiled")
     return {**inherited, "TMPDIR": str(tmp_path / "tmp"), "TIELINE_DATABASE_URL": "postgresql://127.0.0.1:1/mine"}
 
 

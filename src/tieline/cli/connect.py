@@ -1,6 +1,5 @@
 """`tieline connect`: a user connects, in the browser, or by typing a key here. The command line is its own backend."""
 
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tieline.cli import options
+from tieline.cli.browsing import open_browser
 from tieline.cli.connections import show_connection
 from tieline.cli.documents import pairs
 from tieline.cli.failing import OURS, PROVIDER, say
@@ -121,9 +121,7 @@ async def _ended(nouns: Nouns, session: str) -> Any:
 
 
 def _visit(url: str, *, browser: bool) -> None:
-    import webbrowser
-
-    if browser and sys.stdout.isatty() and webbrowser.open(url):
+    if browser and open_browser(url):
         say("Go on in the browser that opened; or open this address:")
     else:
         say("Open this address in a browser:")

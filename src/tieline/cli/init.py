@@ -24,7 +24,7 @@ async def init(data: options.Data = None, database: options.Database = None, as_
     settings = chosen_settings(data, database)
     async with open_hub(settings) as hub:
         key = await first_key(hub)
-    where = "the database" if settings.database_url else str(settings.data_folder)
+    where = "The database" if settings.database_url else str(settings.data_folder)
     if as_json:
         shown = None if key is None else key.reveal()
         print_json({"data": settings.data, "organization": DEFAULT, "apiKey": shown})

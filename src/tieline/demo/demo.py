@@ -1,6 +1,9 @@
 """The demo from its first line to its last: the story, and then a service to play with."""
 
+import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from rich.console import Console
 
@@ -23,7 +26,7 @@ async def tell(*, once: bool, port: int | None) -> bool:
             teller.say(f"The service is at {stage.url}, on a fresh database in a temporary folder.")
             teller.say(f"The practice provider, an OAuth 2 server with an API behind it, is at {stage.practice_url}.")
         try:
-            await play(stage, teller, choose_visit(teller, alone=once))
+            await _until(told, play(stage, teller, choose_visit(teller, alone=once)))
         except TielineError as error:
             teller.failed(f"{error.title}: {error.detail}")
             return False
@@ -35,3 +38,14 @@ async def tell(*, once: bool, port: int | None) -> bool:
             await offer(stage, teller)
             await told.wait()
     return True
+
+
+async def _until(told: asyncio.Event, story: Coroutine[Any, Any, None]) -> None:
+    """The story, unless somebody ends it before. Raises Failed then."""
+    playing, ending = asyncio.ensure_future(story), asyncio.ensure_future(told.wait())
+    await asyncio.wait({playing, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if playing.done():
+        ending.cancel()
+        return await playing
+    playing.cancel()
+    raise Failed("It was ended before it was over.")

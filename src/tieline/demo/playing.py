@@ -1,10 +1,17 @@
 """What a newcomer can try while the demo stays up: lines that work as they are."""
 
+import sys
+
 from tieline.demo.stage import Stage
 from tieline.demo.story import PROVIDER, USER
 from tieline.demo.telling import Teller
 
 OTHER = "bo"
+
+
+def _command() -> str:
+    """As it was typed: it need not be on the PATH."""
+    return sys.argv[0] if sys.argv[0].endswith("tieline") else "tieline"
 
 
 async def offer(stage: Stage, teller: Teller) -> None:
@@ -23,5 +30,5 @@ async def offer(stage: Stage, teller: Teller) -> None:
     )
     teller.heading("3. Read what else the API can do; or use the command line on this service")
     teller.plain(f"{stage.url}/docs")
-    teller.plain(f"TIELINE_URL={stage.url} TIELINE_API_KEY=$KEY tieline connections list")
+    teller.plain(f"TIELINE_URL={stage.url} TIELINE_API_KEY=$KEY {_command()} connections list")
     teller.plain()

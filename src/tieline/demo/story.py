@@ -20,8 +20,8 @@ async def play(stage: Stage, teller: Teller, visit: Visit) -> None:
     """Raises Failed, TielineError and what else can go wrong, at the step where it does."""
     await _register(stage, teller)
     await _set_client(stage, teller)
-    await _connect(stage, teller, visit)
-    await _call(stage, teller)
+    name = await _connect(stage, teller, visit)
+    await _call(stage, teller, name)
     await _renew(stage, teller)
     await _verify(stage, teller)
 
@@ -51,7 +51,8 @@ async def _set_client(stage: Stage, teller: Teller) -> None:
         teller.got("configured; the secret can be written, and not read back (clientSecretSet: true)")
 
 
-async def _connect(stage: Stage, teller: Teller, visit: Visit) -> None:
+async def _connect(stage: Stage, teller: Teller, visit: Visit) -> str | None:
+    """The name on the account, which is whose somebody at a browser chose."""
     async with teller.step("Ada connects her account"):
         new = await stage.tieline.connect.start(provider=PROVIDER, end_user=USER, return_to=stage.back.url)
         teller.called(stage.notes.take())
@@ -69,12 +70,13 @@ async def _connect(stage: Stage, teller: Teller, visit: Visit) -> None:
         expect(connection.status == "active", f"The connection is {connection.status}.")
         expect(stage.practice.codes_exchanged == 1, "The code was not exchanged exactly once.")
         teller.got(f"{connection.id}, {connection.status}, the account of {connection.account.label}")
+        return connection.account.label
 
 
-async def _call(stage: Stage, teller: Teller) -> None:
+async def _call(stage: Stage, teller: Teller, name: str | None) -> None:
     async with teller.step("Your application calls the service's API for her"):
         me = await _me(stage, teller)
-        expect(me.get("name") == "Ada Brightwater", "Another account answered.")
+        expect(me.get("name") == name, "Another account answered.")
         teller.say("Tieline put her token on the call, which reaches the document's hosts only. You never see it.")
 
 

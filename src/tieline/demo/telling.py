@@ -26,14 +26,14 @@ class Teller:
     @asynccontextmanager
     async def step(self, title: str) -> AsyncGenerator[None]:
         self._number += 1
-        self._console.print(f"\n[bold cyan]{self._number:>2}[/]  [bold]{escape(title)}[/]")
+        self._console.print(f"\n[bold cyan]{self._number:>2}[/]  [bold]{escape(title)}[/]", highlight=False)
         started = time.perf_counter()
         try:
             yield
         except Exception:
             self._console.print("    [bold red]This went wrong.[/]")
             raise
-        self._console.print(f"    [green]✓[/] [dim]{time.perf_counter() - started:.2f} s[/]")
+        self._console.print(f"    [green]✓[/] [dim]{time.perf_counter() - started:.2f} s[/]", highlight=False)
 
     def say(self, text: str) -> None:
         self._console.print(Padding.indent(Text(text), 4))
@@ -53,7 +53,7 @@ class Teller:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def heading(self, text: str) -> None:
-        self._console.print(f"\n[bold]{escape(text)}[/]")
+        self._console.print(f"\n[bold]{escape(text)}[/]", highlight=False, soft_wrap=True)
 
     def failed(self, text: str) -> None:
         self._console.print(f"\n[bold red]The story stopped:[/] {escape(text)}", soft_wrap=True)

@@ -1,11 +1,10 @@
 """Who opens the connect page: the newcomer in a browser, or, where there is none, a browser without a window."""
 
 import asyncio
-import sys
-import webbrowser
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, urlsplit
 
+from tieline.cli.browsing import has_browser, open_browser
 from tieline.cli.loopback import Loopback
 from tieline.demo.telling import Failed, Teller
 from tieline.secret import Secret
@@ -19,7 +18,7 @@ _PATIENCE_SECONDS = 540.0
 
 def choose_visit(teller: Teller, *, alone: bool) -> Visit:
     """`alone`: nobody is there to click. So it is, too, without a terminal or a browser."""
-    if alone or not sys.stdout.isatty() or not _has_browser():
+    if alone or not has_browser():
         return lambda url, back: _by_itself(teller, url, back)
     return lambda url, back: _by_hand(teller, url, back)
 
@@ -36,7 +35,7 @@ async def _by_itself(teller: Teller, url: Secret, back: Loopback) -> str:
 
 async def _by_hand(teller: Teller, url: Secret, back: Loopback) -> str:
     teller.say("A browser opens. Be Ada: go on to the service, and say yes there.")
-    if not webbrowser.open(url.reveal()):
+    if not open_browser(url.reveal()):
         return await _by_itself(teller, url, back)
     teller.say("If none opened, open this address:")
     teller.plain(f"    {url.reveal()}")
@@ -52,11 +51,3 @@ def _nonce_in(address: str) -> str:
     if len(nonces) != 1:
         raise Failed("The browser came back without a nonce.")
     return nonces[0]
-
-
-def _has_browser() -> bool:
-    try:
-        webbrowser.get()
-    except webbrowser.Error:
-        return False
-    return True
