@@ -93,13 +93,41 @@ async def test_a_method_that_needs_a_user_cannot_be_imported_by_inputs(world):
         await world.acme.connections.create(provider=provider, end_user="ada", inputs={})
 
 
-async def test_a_refresh_token_alone_is_enough(world):
+@pytest.mark.parametrize("with_access_token", [True, False])
+async def test_a_refresh_token_proves_an_import_whose_access_token_is_over(world, with_access_token):
+    provider = await world.register()
+    granted = world.practice.issue_tokens()
+    world.practice.expire_access_tokens()
+    old = {"accessToken": granted["access_token"], "expiresAt": "2020-01-01T00:00:00Z"} if with_access_token else {}
+
+    connection = await world.acme.connections.create(
+        provider=provider, end_user="ada", credentials=old | {"refreshToken": granted["refresh_token"]}
+    )
+
+    assert connection.account.id == "person-1"
+    assert (await world.call(connection)).status_code == 200
+    assert world.practice.refreshes == 1
+
+
+async def test_a_dead_refresh_token_is_not_imported(world):
+    provider = await world.register()
+
+    with pytest.raises(CheckFailed, match="refresh token"):
+        await world.acme.connections.create(provider=provider, end_user="ada", credentials={"refreshToken": "old"})
+
+    assert await world.count() == 0
+
+
+async def test_a_refresh_token_rotated_by_an_import_is_not_lost(world):
     provider = await world.register()
     tokens = {"refreshToken": world.practice.issue_tokens()["refresh_token"]}
+    world.practice.switches.api_status = {"/v1/me": 503}
 
-    connection = await world.acme.connections.create(provider=provider, end_user="ada", credentials=tokens, check=False)
+    connection = await world.acme.connections.create(provider=provider, end_user="ada", credentials=tokens)
+    world.practice.switches.api_status = {}
 
     assert (await world.call(connection)).status_code == 200
+    assert world.practice.refreshes == 1
 
 
 async def test_client_credentials_need_nobody(world):
@@ -186,19 +214,19 @@ async def test_a_check_that_cannot_be_made_breaks_nothing(world, status):
 
 
 async def test_a_late_check_does_not_demote_what_the_user_reconnected(world):
-    provider = await world.register()
-    connection = await world.imported(provider)
-    world.practice.forget_grants()
-    world.practice.switches.token_answer = "500"
-    world.practice.switches.api_slow = 0.4
+    provider = await world.register_key()
+    connection = await world.acme.connections.create(provider=provider, end_user="ada", inputs=KEY)
+    world.practice.api_keys = {"newer-key": "ada@practice.example"}
+    world.practice.switches.api_slow = 0.5
     late = asyncio.create_task(world.acme.connections.check(connection.id))
     await world.until(lambda: world.practice.calls.count("GET /v1/me") == 2)
 
-    renewed = await world.imported(provider, check=False, account_id="person-1")
-    world.practice.switches.token_answer = "json"
-    await asyncio.wait([late])
+    renewed = await world.acme.connections.create(
+        provider=provider, end_user="ada", inputs={"apiKey": "newer-key"}, account_id="person-1", check=False
+    )
+    result = await late
 
-    assert renewed.id == connection.id
+    assert (renewed.id, result.ok) == (connection.id, False)
     assert (await world.acme.connections.get(connection.id)).status == "active"
 
 

@@ -35,6 +35,9 @@ from tieline.errors import (
     InvalidInputs,
     InvalidRequest,
     Misconfigured,
+    ProviderRefused,
+    ProviderUnavailable,
+    ReconnectRequired,
     SealBroken,
     TielineError,
 )
@@ -97,7 +100,7 @@ class Connections:
         if access.method.oauth2 is not None and credentials is None:
             access = await self._without_user(access)
         if check:
-            checked = await self._proved(access)
+            access, checked = await self._proved(access)
         draft = Draft(
             provider=found,
             version=version,
@@ -294,11 +297,25 @@ class Connections:
         now = datetime.now(UTC)
         return await acquire.by_client_credentials(access, self._egress, now=now, scopes=access.scopes(None))
 
-    async def _proved(self, access: Access) -> Checked:
-        checked = await check(access, self._egress, now=datetime.now(UTC))
+    async def _proved(self, access: Access) -> tuple[Access, Checked]:
+        """Where the access token is over, its refresh token is the proof."""
+        now = datetime.now(UTC)
+        expires_at = access.grant.expires_at
+        over = access.grant.access_token is None or (expires_at is not None and expires_at <= now)
+        renewed = over and access.grant.refresh_token is not None
+        if renewed:
+            try:
+                access = await acquire.renewed(access, self._egress, now=now)
+            except (ProviderRefused, ReconnectRequired) as refused:
+                detail = "The provider does not accept this refresh token. Check that it is the newest one."
+                raise CheckFailed(detail, error=refused.facts.get("error")) from refused
+        checked = await check(access, self._egress, now=now)
+        if renewed and isinstance(checked.problem, ProviderUnavailable):
+            # The old refresh token may be dead by now: the new one must not be lost.
+            return access, Checked()
         if checked.problem is not None:
             raise checked.problem
-        return checked
+        return access, checked
 
     async def _switch(self, actor: Actor, reference: Reference | str, action: str, at: datetime | None) -> Connection:
         actor.require("connections:write")
