@@ -99,6 +99,18 @@ async def test_a_reload_of_the_callback_leads_the_same_way_until_it_is_completed
     assert stage.practice.codes_exchanged == 1
 
 
+async def test_whoever_opens_the_link_later_does_not_get_the_nonce(stage: Stage) -> None:
+    browser, other = await stage.browser(), await stage.browser()
+    link = await stage.link(await stage.oauth(), return_to=RETURN_TO)
+    page, theirs = await browser.open(link), await other.open(link)
+    await browser.submit_until(page.form("connect"), RETURN_TO)
+
+    answers = [await other.open(link, until=RETURN_TO)]
+    answers += [await other.submit(theirs.form(name), until=RETURN_TO) for name in ("connect", "cancel")]
+
+    assert [(answer.status, answer.location) for answer in answers] == [(410, None)] * 3
+
+
 async def test_a_reload_after_another_user_came_back_is_a_used_page(stage: Stage) -> None:
     browser = await stage.browser()
     page = await browser.open(await stage.link(await stage.oauth(), return_to=RETURN_TO))
