@@ -156,20 +156,22 @@ async def test_a_secret_is_used_but_shows_nowhere(integrations, tenants, crm, da
 
 
 @SQLITE
-async def test_a_sealed_secret_does_not_open_in_another_row_or_under_other_origins(
-    integrations, tenants, crm, database, vault, registered
+async def test_a_sealed_secret_opens_in_its_own_row_and_under_its_own_origins_only(
+    integrations, providers, tenants, crm, database, registered
 ):
+    await providers.register(tenants.platform, _document(id="twin"))
     await integrations.put(tenants.platform, "crm", client_id="c1", client_secret="s1")
-    await integrations.put(tenants.acme, "crm", client_id="c2", client_secret="s2")
-    sealed = await database.read(
-        lambda connection: dict(connection.execute(select(client_rows.c.client_id, client_rows.c.sealed)).all())
-    )
+    await integrations.put(tenants.platform, "twin", client_id="c2", client_secret="s2")
+    await integrations.put(tenants.acme, "twin", client_id="c3", client_secret="s3")
+    query = select(client_rows.c.client_id, client_rows.c.sealed)
+    sealed = await database.read(lambda connection: dict(connection.execute(query).all()))
+    elsewhere = '{"token":["https://evil.example"]}'
 
-    for change in ({"sealed": sealed["c1"]}, {"origins": '{"token":["https://evil.example"]}', "sealed": sealed["c2"]}):
+    for change in ({"sealed": sealed["c1"]}, {"sealed": sealed["c3"]}, {"origins": elsewhere, "sealed": sealed["c2"]}):
         update = client_rows.update().where(client_rows.c.client_id == "c2").values(**change)
         await database.write(lambda connection, update=update: connection.execute(update))
         with pytest.raises(SealBroken):
-            await registered(tenants.acme)
+            await registered(tenants.platform, "twin")
 
 
 async def test_a_customer_inherits_until_it_sets_its_own_and_again_when_that_is_deleted(
