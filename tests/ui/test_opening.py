@@ -37,8 +37,8 @@ async def test_the_page_says_who_connects_what_for_whom(stage: Stage) -> None:
     page = await (await stage.browser()).open(link)
 
     shown = page.document.label
-    assert page.title == "Connect Practice Provider - acme"
-    assert "acme asks to use your Practice Provider account for Ada Brightwater." in shown
+    assert page.title == "Connect Practice Provider - My application"
+    assert "My application asks to use your Practice Provider account for Ada Brightwater." in shown
     assert "Read your name and your e-mail address." in shown
     assert [button.label for button in page.document.all("button")] == ["Continue to Practice Provider", "Cancel"]
     assert [form.name for form in page.forms] == ["connect", "cancel"]

@@ -19,7 +19,7 @@ async def test_a_wrong_key_is_said_on_the_page_and_nothing_is_stored(stage: Stag
 
     wrong = await browser.submit(page.form("connect"), apiKey="not-the-key-9f2c")
 
-    assert (wrong.status, wrong.title) == (422, "Error: Connect Practice Provider - acme")
+    assert (wrong.status, wrong.title) == (422, "Error: Connect Practice Provider - My application")
     assert "does not accept this credential" in wrong.document.label
     assert "not-the-key-9f2c" not in wrong.text
     assert (await _sealed(stage), await stage.connections()) == (before, [])

@@ -4,6 +4,7 @@ No ASGI server has a deadline for bodies; without one, a caller who sends a byte
 """
 
 import asyncio
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +14,7 @@ from tieline.errors import PayloadTooLarge, RequestTimeout, TielineError
 
 LARGEST = 2 << 20
 DEADLINE = 30.0
+_LINGER = 2.0
 
 
 class WholeBodies:
@@ -27,8 +29,7 @@ class WholeBodies:
         try:
             body = await self._whole(scope, receive)
         except TielineError as error:
-            # The rest of the body would be read as the next request.
-            await problem(error, {"Connection": "close"})(scope, receive, send)
+            await _refuse(error, receive, send)
             return
         if body is not None:
             await self._app(scope, replayed(body, receive), send)
@@ -55,6 +56,21 @@ class WholeBodies:
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"The body is larger than {self._largest >> 10} KiB.", limit=self._largest)
+
+
+async def _refuse(error: TielineError, receive: Receive, send: Send) -> None:
+    """Answers, and closes the connection only after the caller had the time to read that.
+
+    Closed while the caller still sends, the answer would be lost to a reset.
+    """
+    response = problem(error, {"Connection": "close"})
+    await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0 if isinstance(error, RequestTimeout) else _LINGER):
+            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+                pass
+    await send({"type": "http.response.body", "body": b""})
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

@@ -1,7 +1,6 @@
 """Errors as RFC 9457 problems: the one place where an error becomes an answer. Facts become its members."""
 
 import math
-import traceback
 from collections.abc import Mapping
 
 import structlog
@@ -20,6 +19,7 @@ from tieline.errors import (
     TielineError,
     Unauthorized,
 )
+from tieline.trace import kind_and_steps
 
 TYPE = "https://tieline.dev/problems/"
 MEDIA = "application/problem+json"
@@ -91,6 +91,5 @@ async def answer(_: Request, error: Exception) -> Response:
 
 
 def log_unexpected(error: Exception, *, method: str, route: str) -> None:
-    """The stack without messages and variables: either may hold what somebody sent."""
-    stack = "".join(traceback.format_tb(error.__traceback__))
-    _log.error("request.failed", method=method, route=route, error=type(error).__name__, stack=stack)
+    """For the log, and for nobody else."""
+    _log.error("request.failed", method=method, route=route, **kind_and_steps(error))

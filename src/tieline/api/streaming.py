@@ -116,7 +116,7 @@ def _call(request: Request, caller: Caller, *, query: str | None = None) -> Call
     headers, rest = without_keys(_headers(request), _query(request) if query is None else query)
     return Call(
         method=request.method,
-        path=request.path_params["path"],
+        path="/" + request.path_params["path"],
         query=rest,
         headers=headers,
         body=caller.body() if caller.has_body else None,

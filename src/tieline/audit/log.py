@@ -20,6 +20,7 @@ from tieline.errors import SealBroken, StorageFull, StorageUnavailable
 from tieline.shapes import Page
 from tieline.storage.database import Database
 from tieline.storage.vault import Vault
+from tieline.trace import kind_and_steps
 
 _log = structlog.get_logger("tieline.audit")
 
@@ -105,9 +106,9 @@ class Audit:
                 await self.seal()
             except (StorageUnavailable, StorageFull) as error:
                 _log.warning("audit.seal.postponed", code=error.code)
-            except Exception:
+            except Exception as error:
                 # Whatever it is, the next round tries again: events must not stay unsealed for good.
-                _log.exception("audit.seal.failed")
+                _log.error("audit.seal.failed", **kind_and_steps(error))
             await asyncio.sleep(self._every)
 
     async def _export(self, org: str) -> AsyncIterator[str]:

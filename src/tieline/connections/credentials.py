@@ -69,7 +69,8 @@ class Credentials:
         """A refresh now, due or not. Raises as `current` does."""
         loaded = await self._load(actor, reference)
         require_usable(loaded)
-        if not is_renewable(loaded) and _lives(loaded, None, datetime.now(UTC)):
+        lives = loaded.access.method.renewal == "none" or _lives(loaded, None, datetime.now(UTC))
+        if lives and not is_renewable(loaded):
             return loaded
         token = loaded.access.grant.access_token
         return await self._refreshed(actor, loaded, stale=token.reveal() if token else None)

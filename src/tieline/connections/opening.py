@@ -127,7 +127,7 @@ def _subject(
     platform = organization_by_id(connection, organization.parent_id) if organization.parent_id else organization
     branding = manifest.branding
     return Subject(
-        application=platform.name if platform.name != "default" else organization.name,
+        application=platform.name,
         organization=organization.name,
         provider=(branding and branding.display_name) or manifest.name or provider.slug,
         logo_url=(branding and branding.logo_url) or manifest.logo_url,

@@ -1,6 +1,7 @@
 """The queries of connections. Each starts from what the actor may see."""
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, select, update
@@ -36,6 +37,7 @@ def of_provider(slug: str) -> ColumnElement[bool]:
     return or_(providers.c.slug == slug, providers.c.slug.startswith(f"{slug}~", autoescape=True))
 
 
+@cache
 def query() -> Select[Any]:
     """Connections with their credential's state, their provider's slug, and the versions they run and could run."""
     versions = provider_versions.alias("versions")

@@ -18,6 +18,7 @@ from tieline.errors import StorageFull, StorageUnavailable, TielineError
 from tieline.jobs import rows
 from tieline.jobs.rows import Job
 from tieline.storage.database import Database
+from tieline.trace import kind_and_steps
 
 LEASE = timedelta(seconds=60)
 _DEADLINE_SECONDS = LEASE.total_seconds() * 0.75
@@ -83,9 +84,9 @@ class Worker:
                 await self._claim()
             except (StorageUnavailable, StorageFull) as error:
                 _log.warning("jobs.postponed", code=error.code)
-            except Exception:
+            except Exception as error:
                 # Whatever it is, the loop goes on: nothing else would run the jobs.
-                _log.exception("jobs.failed")
+                _log.error("jobs.failed", **kind_and_steps(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self._every)
 

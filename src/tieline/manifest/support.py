@@ -63,6 +63,8 @@ def _of_oauth2(oauth2: OAuth2) -> Iterator[str]:
         yield "Pushed authorization requests are not supported yet."
     if oauth2.then:
         yield "Further exchanges after the token call are not supported yet."
+    if oauth2.callback.state_param is None:
+        yield "A provider that does not bring the state back cannot be told from another one yet."
     if oauth2.callback.source == "webhook":
         yield "Installs that the provider starts by a webhook are not supported yet."
 

@@ -114,7 +114,7 @@ def platform_id(connection: Connection) -> str:
     row = connection.execute(
         select(organizations.c.id).where(organizations.c.parent_id == "", organizations.c.slug == DEFAULT)
     ).first()
-    return row.id if row else create(connection, DEFAULT, parent_id="")
+    return row.id if row else create(connection, DEFAULT, parent_id="", name="My application")
 
 
 def create(

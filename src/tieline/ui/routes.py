@@ -1,7 +1,6 @@
 """The connect pages as routes: each reads a request, asks the flow, and answers a page; never JSON."""
 
 from collections.abc import Awaitable, Callable
-from traceback import extract_tb
 from urllib.parse import urlencode
 
 import structlog
@@ -12,6 +11,7 @@ from starlette.routing import Route
 from tieline.connections.pages import Ended
 from tieline.errors import TielineError
 from tieline.hub import Hub
+from tieline.trace import kind_and_steps
 from tieline.ui import styles
 from tieline.ui.answering import Visit, answer, ended
 from tieline.ui.incoming import Refused, read_form, read_query, require_own_page
@@ -19,7 +19,6 @@ from tieline.ui.site import Site, is_browser, new_browser
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-_STEPS = 12
 
 _log = structlog.get_logger("tieline.ui")
 
@@ -114,9 +113,7 @@ def _guarded(handler: Endpoint, site: Site) -> Endpoint:
             page = Ended(False, problem.title, problem.detail, problem.code)
             return ended(page, site, status=problem.status, retry_after=problem.retry_after)
         except Exception as problem:
-            # No address, no message and no local variables: they may hold a token, a code or what was typed.
-            steps = [f"{step.filename}:{step.lineno} {step.name}" for step in extract_tb(problem.__traceback__)]
-            _log.error("connect.page.failed", error=type(problem).__name__, steps=steps[-_STEPS:])
+            _log.error("connect.page.failed", **kind_and_steps(problem))
             page = Ended(False, "Something went wrong", "It has been noted. Try again in a moment.", "internal")
             return ended(page, site, status=500)
 
