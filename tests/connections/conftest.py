@@ -7,8 +7,9 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -59,9 +60,8 @@ class World:
     practice: PracticeProvider
     base: str
     open_hub: Callable[[], AbstractAsyncContextManager[Hub]]
-    secrets: set[str] = field(default_factory=set)
 
-    @property
+    @cached_property
     def acme(self) -> Bound:
         return self.hub.organization("acme")
 
@@ -87,7 +87,7 @@ class World:
         }
         return await self.acme.connections.create(provider=provider, end_user=end_user, credentials=tokens, **given)
 
-    async def until(self, condition: Callable[[], bool], *, seconds: float = 15) -> None:
+    async def until(self, condition: Callable[[], bool], *, seconds: float = 60) -> None:
         """Looks every hundredth of a second."""
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110  what the practice provider has done is no event
@@ -121,7 +121,7 @@ class World:
 
     async def token(self, connection: Connection, hub: Hub | None = None) -> str:
         """The access token that one would use now."""
-        noun = (hub or self.hub).organization("acme").connections
+        noun = (self.acme if hub is None else hub.organization("acme")).connections
         return (await noun.credentials(Reference(id=connection.id))).access_token.reveal()
 
     async def call(self, connection: Connection, path: str = "/me", *, method: str = "GET", **given: Any) -> Any:
