@@ -2,13 +2,20 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from urllib.parse import parse_qsl
 
 import pytest
 
 from tieline.egress import AddressPolicy, Egress
+from tieline.manifest import Input, Request
+from tieline.manifest.model import Apply
+from tieline.manifest.origins import OriginSet
+from tieline.runner import Setting, run
 from tieline.testing import serve
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -76,3 +83,18 @@ async def egress() -> AsyncIterator[Egress]:
     egress = Egress(AddressPolicy(networks=[ip_network("127.0.0.0/8")]))
     yield egress
     await egress.close()
+
+
+@pytest.fixture
+def go(upstream, egress):
+    async def go(request, *, values=None, inputs=None, rules=(), to=None, **more):
+        setting = Setting(
+            values=values or {},
+            inputs={name: Input.model_validate(each) for name, each in (inputs or {}).items()},
+            to=to or OriginSet.of(upstream.url),
+            base_url=f"{upstream.url}/v1",
+            rules=[Apply.model_validate(each) for each in rules],
+        )
+        return await run(Request.model_validate({"url": "/me", **request}), setting, egress, now=NOW, **more)
+
+    return go
