@@ -4,6 +4,7 @@ So a transaction cannot contain an await, and nothing is open while we talk to a
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST_LINE = 10.0
+"""Seconds that work may stand in line for a connection, as long as the database serves others."""
+
 
 class Database:
     """`read` and `write` raise StorageUnavailable, StorageFull, or what the function raises (IntegrityError too)."""
@@ -25,6 +29,7 @@ class Database:
     def __init__(self, store: "SqliteStore | PostgresqlStore") -> None:
         self._store = store
         self._running: set[asyncio.Future[Any]] = set()
+        self._served_at = float("-inf")
 
     @classmethod
     async def open(cls, url: str) -> "Database":
@@ -72,18 +77,25 @@ class Database:
     async def _whole(self, work: asyncio.Future[T]) -> T:
         self._running.add(work)
         work.add_done_callback(self._ended)
+        began, deadline = time.monotonic(), self._store.deadline
         # Unlike awaiting it, waiting for it leaves the work alone when the caller is cancelled.
-        await asyncio.wait({work}, timeout=self._store.deadline)
-        if not work.done():
-            work.cancel()
-            raise StorageUnavailable("The database does not answer in time.", retry_after=1, reason="deadline")
+        await asyncio.wait({work}, timeout=deadline)
+        while deadline is not None and not work.done():
+            # To stand in line while others are served is no outage.
+            now = time.monotonic()
+            if now - self._served_at > deadline or now - began > _LONGEST_LINE:
+                work.cancel()
+                raise StorageUnavailable("The database does not answer in time.", retry_after=1, reason="deadline")
+            await asyncio.wait({work}, timeout=deadline / 4)
         return work.result()
 
     def _ended(self, work: asyncio.Future[Any]) -> None:
         self._running.discard(work)
         if not work.cancelled():
             # Nobody may be waiting any more: asked for here, it is not reported as never retrieved.
-            work.exception()
+            error = work.exception()
+            if not isinstance(error, StorageUnavailable):
+                self._served_at = time.monotonic()
 
 
 def _postgresql(url: URL) -> "PostgresqlStore":
