@@ -1,6 +1,7 @@
 """Who acts now. The first parameter of every Hub method; every query starts from what it may see."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from tieline.errors import Forbidden
@@ -55,6 +56,8 @@ class Actor:
     platform: str
     permissions: frozenset[str] = frozenset(PERMISSIONS)
     restriction: Restriction = field(default_factory=Restriction)
+    expires_at: datetime | None = None
+    """When the key does; None for whoever does not."""
 
     def require(self, permission: str) -> None:
         """Raises Forbidden, naming the scope that is missing, or that a restricted key cannot use."""

@@ -82,7 +82,10 @@ class Settings:
 def load_settings(
     environment: Mapping[str, str] | None = None, /, *, file: Path | None = None, **flags: str | None
 ) -> Settings:
-    """Flags override the environment, which overrides the file. Unknown names are refused: a typo must not pass."""
+    """Flags override the environment, which overrides the file. A name in the file that is none is refused.
+
+    Other `TIELINE_...` variables may be somebody else's. Raises Misconfigured.
+    """
     environment = os.environ if environment is None else environment
     known = {item.name for item in fields(Settings)}
     values: dict[str, str] = {}

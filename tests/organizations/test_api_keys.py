@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -295,3 +296,15 @@ async def test_making_and_revoking_a_key_is_audited_with_the_change(api_keys, te
         ("apiKey.created", new.api_key.id, tenants.acme.organization),
         ("apiKey.revoked", new.api_key.id, tenants.acme.organization),
     ]
+
+
+async def test_a_key_that_expires_makes_none_that_outlives_it(api_keys, tenants):
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    expiring = replace(tenants.platform, expires_at=soon)
+
+    with pytest.raises(Forbidden, match="outlives"):
+        await api_keys.create(expiring, "for good")
+    with pytest.raises(Forbidden, match="outlives"):
+        await api_keys.create(expiring, "longer", expires_at=soon + timedelta(seconds=1))
+
+    assert (await api_keys.create(expiring, "as long", expires_at=soon)).api_key.expires_at == soon

@@ -110,7 +110,10 @@ class Flow:
         problem = refusal_of(oauth2, params)
         if problem is not None:
             return await self._return(opened, {}, browser, result=problem)
-        captured = capture(oauth2.callback.capture, {"callback": params})
+        try:
+            captured = capture(oauth2.callback.capture, {"callback": params})
+        except Unrenderable:
+            return stranger_page(opened)
         brought = {"code": code_of(oauth2, params), "callback": dict(params), "captured": captured}
         return await self._return(opened, brought, browser)
 

@@ -30,6 +30,8 @@ from tieline.runner import engine_values, retry_after
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
+_METHOD_HEADERS = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
+"""Some servers take the method from one of these."""
 _LONGEST_PAUSE = 5.0
 """Seconds that a retry waits at most; a provider that asks for more gets no retry, and the caller its answer."""
 
@@ -239,6 +241,8 @@ def _check_restriction(actor: Actor, call: Call) -> None:
     narrowed = actor.restriction
     if narrowed.methods is not None and call.method not in narrowed.methods:
         raise Forbidden(f"This key may only use {', '.join(sorted(narrowed.methods))}.")
+    if narrowed.methods is not None and any(name.lower() in _METHOD_HEADERS for name, _ in call.headers):
+        raise Forbidden("This key may not name another method in a header.")
     if narrowed.path is not None:
         wanted = "/" + narrowed.path.strip("/")
         path = "/" + call.path.lstrip("/")

@@ -41,6 +41,8 @@ class ApiKeys:
         wanted = frozenset(DEFAULT_PERMISSIONS & actor.permissions if scopes is None else scopes)
         _check(actor, wanted)
         _check_expiry(expires_at)
+        if actor.expires_at is not None and (expires_at is None or expires_at > actor.expires_at):
+            raise Forbidden("A key that expires cannot make one that outlives it. Give an earlier expiresAt.")
 
         def save(connection: Connection) -> NewApiKey:
             new = create(
@@ -140,6 +142,7 @@ def read_actor(row: Row[Any] | None, organization: str | None, *, now: datetime)
         organization=entered,
         platform=parent or entered,
         permissions=frozenset(row.scopes),
+        expires_at=row.expires_at,
         restriction=Restriction(
             end_user=narrowed.get("endUser"),
             provider=narrowed.get("provider"),

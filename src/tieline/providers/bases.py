@@ -1,6 +1,7 @@
 """The documents that another one extends, looked up for an actor while a transaction is open."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -33,6 +34,12 @@ class Bases:
             raise KeyError(reference)
         self.used[reference] = version
         chosen = rows.version_row(self._connection, row.id, version)
-        exact = Bases(self._connection, self._actor)
+        # What a base extends is looked up as its owner saw it: a document of the actor's never stands in for it.
+        owner = replace(self._actor, organization=row.org, platform=self._platform_of(row.org))
+        exact = Bases(self._connection, owner)
         exact.used.update(chosen.bases)
         return merged(json.loads(chosen.source), base=exact)
+
+    def _platform_of(self, organization: str) -> str:
+        """A document is one's own, the platform's or the instance's, of which the last two stand at the root."""
+        return self._actor.platform if organization == self._actor.organization else organization

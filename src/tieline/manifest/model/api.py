@@ -78,7 +78,7 @@ class Bucket(Model):
     per: int = Field(gt=0, description="seconds")
     path: str | None = None
     methods: Many[str] = ()
-    cost: float = 1
+    cost: float = Field(default=1, ge=0)
     scope: LimitScope | None = None
 
 
