@@ -1,0 +1,39 @@
+"""`stage` is the whole service over real HTTP, on SQLite: what the database does is tested below the face."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tieline import Hub
+from tieline.api import app
+from tieline.settings import load_settings
+from tieline.testing import Browser, PracticeProvider, serve
+
+from .stage import Stage, free_port, fresh
+from .upstream import Upstream
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Stage]:
+    port = free_port()
+    folder = fresh(migrated_file, tmp_path / "data")
+    settings = load_settings({}, data=str(folder), port=str(port), egress_allow="127.0.0.0/8")
+    practice, upstream = PracticeProvider(), Upstream()
+    async with (
+        serve(practice.app) as practice_url,
+        serve(upstream) as upstream_url,
+        Hub.open(settings=settings) as hub,
+        serve(app(hub), port=port) as url,
+    ):
+        key = (await hub.create_first_key()).key.reveal()
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
+            yield Stage(hub, url, key, http, practice, practice_url, upstream, upstream_url)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with Browser() as browser:
+        yield browser
