@@ -62,10 +62,38 @@ def test_headers_that_connection_names_go_no_further():
         ),
         *("Strict-Transport-Security", "Public-Key-Pins", "Alt-Svc", "Clear-Site-Data", "Content-Security-Policy"),
         *("Content-Security-Policy-Report-Only", "Report-To", "NEL", "Trailer"),
+        *("X-Content-Type-Options", "Referrer-Policy"),
     ],
 )
 def test_a_provider_cannot_set_at_our_address(name):
     assert downstream(((name, "x"), ("ETag", '"1"'))) == (("ETag", '"1"'),)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Tieline-Error", "Tieline-Connection", "Tieline-Account"),
+        *("X-Accel-Redirect", "X-Accel-Expires", "X-Sendfile", "X-Lighttpd-Send-File", "X-LiteSpeed-Location"),
+        *("X-Reproxy-URL", "Surrogate-Control", "Surrogate-Key", "CDN-Cache-Control", "Acme-CDN-Cache-Control"),
+    ],
+)
+@pytest.mark.parametrize("spell", [str, str.lower, str.upper])
+def test_a_provider_speaks_neither_for_us_nor_to_the_servers_in_front_of_us(name, spell):
+    assert downstream(((spell(name), "x"), ("ETag", '"1"'))) == (("ETag", '"1"'),)
+
+
+@pytest.mark.parametrize(
+    ("said", "passed"),
+    [
+        ("public, max-age=60", "private, max-age=60"),
+        ("max-age=60, S-MaxAge=600", "private, max-age=60"),
+        ("private, no-cache", "private, no-cache"),
+        ("no-store", "private, no-store"),
+        ('private="a, b", max-age=60', "no-store"),
+    ],
+)
+def test_no_shared_cache_keeps_an_answer_whose_address_means_another_account_to_another_key(said, passed):
+    assert downstream((("Cache-Control", said),)) == (("Cache-Control", passed),)
 
 
 def test_what_the_provider_says_of_its_answer_comes_down():

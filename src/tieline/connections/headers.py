@@ -1,7 +1,7 @@
 """Which headers pass a proxied call, in each direction. Pure.
 
 Upstream by an allow-list in spirit: what names the connection to us, or says who forwards, never passes; downstream
-everything passes but framing and what would set state at our address.
+everything passes but framing, what would set state at our address, and what only the servers in front of us obey.
 """
 
 from tieline.protocols.http import Headers
@@ -20,8 +20,12 @@ _NOT_UPSTREAM_PREFIXES = ("x-forwarded-", "tieline-", "sec-", "cf-", "proxy-", "
 _NOT_DOWNSTREAM = _HOP_BY_HOP | {
     *("set-cookie", "set-cookie2", "strict-transport-security", "public-key-pins", "alt-svc", "clear-site-data"),
     *("content-security-policy", "content-security-policy-report-only", "report-to", "nel", "server", "date"),
+    *("x-content-type-options", "referrer-policy", "x-reproxy-url"),
 }
 """RFC 9110, section 7.6.1, and what belongs to the origin that sends it, which here would be ours."""
+_NOT_DOWNSTREAM_PREFIXES = ("tieline-", "x-accel-", "x-sendfile", "x-lighttpd-", "x-litespeed-", "surrogate-")
+"""Ours to say; or orders to a web server in front of us: to send one of its own files, to keep an answer."""
+_SHARED_CACHE = frozenset({"public", "private", "s-maxage"})
 
 
 def upstream(headers: Headers) -> Headers:
@@ -40,8 +44,21 @@ def downstream(headers: Headers) -> Headers:
     """Those of the provider that the caller gets: Link, rate limits, encodings and all else that is its to say."""
     named = _named_by_connection(headers)
     return tuple(
-        (name, value) for name, value in headers if name.lower() not in _NOT_DOWNSTREAM and name.lower() not in named
+        (name, _private(value) if lower == "cache-control" else value)
+        for name, value in headers
+        if (lower := name.lower()) not in _NOT_DOWNSTREAM
+        and lower not in named
+        and not lower.startswith(_NOT_DOWNSTREAM_PREFIXES)
+        and not lower.endswith("cdn-cache-control")
     )
+
+
+def _private(cache_control: str) -> str:
+    """For the caller's own cache: at our address one path is another account's for every key (RFC 9111, 5.2.2.7)."""
+    if '"' in cache_control:
+        return "no-store"
+    said = [part.strip() for part in cache_control.split(",")]
+    return ", ".join(["private", *(each for each in said if each.partition("=")[0].lower() not in _SHARED_CACHE)])
 
 
 def _named_by_connection(headers: Headers) -> frozenset[str]:
