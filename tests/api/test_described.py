@@ -64,7 +64,23 @@ async def test_every_operation_is_described_with_examples_and_problems(described
                 assert "example" in content, (name, media)
         for media, content in operation.get("requestBody", {}).get("content", {}).items():
             assert "example" in content, (name, media)
-        assert all(each.get("schema") for each in operation.get("parameters", [])), name
+        assert all(each["schema"] and each["description"] for each in operation.get("parameters", [])), name
+
+
+async def test_examples_show_members_that_are_null(described):
+    page = described["paths"]["/v1/connections"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
+
+    assert page["nextCursor"] is None
+    assert page["items"][0]["label"] is None
+
+
+async def test_the_examples_of_answers_are_what_the_routes_answer(stage, described):
+    connection = await stage.practiced()
+    for path, method in (("/v1/connections/{connection}", "get"), ("/v1/connections/{connection}/check", "post")):
+        example = described["paths"][path][method]["responses"]["200"]["content"]["application/json"]["example"]
+        answer = await stage.ask(method.upper(), path.replace("{connection}", connection))
+
+        assert set(answer) == set(example)
 
 
 async def test_the_examples_of_requests_are_what_the_routes_take(stage, described):

@@ -84,7 +84,9 @@ async def create(hub: TheHub, actor: TheActor, wanted: NewKey) -> CreatedKey:
     "/v1/api-keys/{keyId}", summary="Revoke an API key", responses=answers({**_KEY, "revokedAt": NOW}, NotFound)
 )
 async def revoke(
-    hub: TheHub, actor: TheActor, key: Annotated[str, Path(alias="keyId", examples=["key_01k0example"])]
+    hub: TheHub,
+    actor: TheActor,
+    key: Annotated[str, Path(alias="keyId", description="The key's id.", examples=["key_01k0example"])],
 ) -> ApiKey:
     """From the next request on, the key is refused."""
     return await hub.api_keys.revoke(actor, key)

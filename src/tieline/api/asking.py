@@ -43,6 +43,6 @@ async def _actor(request: Request, _: Annotated[object, Security(_scheme)]) -> A
 
 TheHub = Annotated[Hub, Depends(_hub)]
 TheActor = Annotated[Actor, Depends(_actor)]
-Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most: 1 to 200.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`nextCursor` of the page before.")]
 ProviderId = Annotated[str, Path(alias="providerId", description="The provider's id.", examples=["my-custom-api"])]

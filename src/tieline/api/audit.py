@@ -35,7 +35,7 @@ async def list_events(
     hub: TheHub,
     actor: TheActor,
     target: Annotated[str | None, Query(description="Such as the id of a connection.")] = None,
-    action: Annotated[str | None, Query(examples=["connection.called"])] = None,
+    action: Annotated[str | None, Query(description="Such as `connection.called`.")] = None,
     since: Annotated[AwareDatetime | None, Query(description="RFC 3339.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

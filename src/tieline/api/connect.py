@@ -73,7 +73,7 @@ class StartedSession(ConnectSession):
     url: str
 
 
-SessionId = Annotated[str, Path(alias="sessionId", examples=["ses_01k0example"])]
+SessionId = Annotated[str, Path(alias="sessionId", description="The session's id.", examples=["ses_01k0example"])]
 
 _STARTED: dict[str, Any] = {**SESSION, "token": "tlc_...", "url": "https://connect.example.com/connect/tlc_..."}
 

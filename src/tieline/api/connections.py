@@ -55,7 +55,9 @@ class Change(Body):
     metadata: Mapping[str, object] | None = None
 
 
-async def _by_id(request: Request, connection: Annotated[str, Path(examples=["conn_01k0example"])]) -> None:
+async def _by_id(
+    request: Request, connection: Annotated[str, Path(description="Its id.", examples=["conn_01k0example"])]
+) -> None:
     request.state.reference = Reference(id=connection)
 
 
@@ -88,7 +90,7 @@ async def list_connections(
     hub: TheHub,
     actor: TheActor,
     end_user: Annotated[str | None, Query(alias="endUser", description="Empty: the organization's own.")] = None,
-    provider: str | None = None,
+    provider: Annotated[str | None, Query(description="The provider's id.")] = None,
     status: Annotated[str | None, Query(description="active, error, reconnect or suspended.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

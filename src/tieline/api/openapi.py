@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
 
 from tieline.api.described import PROBLEM_SCHEMA, Responses, answers, problems_of
 from tieline.errors import (
@@ -32,8 +33,11 @@ METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 
 _FINDING = (NotFound, NotConnected, AmbiguousConnection)
 _USING = (ReconnectRequired, Suspended, ProviderUnavailable)
-_ID = ({"name": "connection", "example": "conn_01k0example"},)
-_OWNER = ({"name": "endUser", "example": "ada"}, {"name": "provider", "example": "my-custom-api"})
+_ID = ({"name": "connection", "description": "Its id.", "example": "conn_01k0example"},)
+_OWNER = (
+    {"name": "endUser", "description": "`-` is the organization itself.", "example": "ada"},
+    {"name": "provider", "description": "The provider's id.", "example": "my-custom-api"},
+)
 _ACCOUNT = {"name": "account", "in": "query", "description": "`accountId`, where there are several."}
 _HEADERS = (
     {"name": "Tieline-Server", "in": "header", "description": "One of the provider's named servers."},
@@ -56,10 +60,22 @@ def document(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
         )
+        _complete_examples(made["paths"], app)
         made["paths"] |= _streams()
         made["components"]["schemas"]["Problem"] = dict(PROBLEM_SCHEMA)
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _complete_examples(paths: dict[str, Any], app: FastAPI) -> None:
+    """FastAPI leaves out members that are null, which the routes do not."""
+    for route in iter_route_contexts(app.routes):
+        for status, response in cast("Responses", getattr(route, "responses", None) or {}).items():
+            for media, content in response.get("content", {}).items():
+                if "example" in content:
+                    for method in route.methods or ():
+                        written = paths[str(route.path)][method.lower()]["responses"][str(status)]
+                        written["content"][media]["example"] = content["example"]
 
 
 def _streams() -> dict[str, Any]:

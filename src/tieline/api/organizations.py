@@ -23,7 +23,7 @@ class OrganizationBody(Body):
     embed_origins: tuple[str, ...] | None = None
 
 
-Slug = Annotated[str, Path(examples=["acme"])]
+Slug = Annotated[str, Path(description="The organization's name in addresses.", examples=["acme"])]
 
 _ORGANIZATION: dict[str, Any] = {
     "id": "org_01k0example",

@@ -37,6 +37,7 @@ async def _document(request: Request) -> dict[str, Any]:
     raise InvalidRequest("The document's media type is not known.", errors=[fault])
 
 
+Version = Annotated[str | None, Query(description="An exact one; without it, the newest.", examples=["1.0.0"])]
 TheDocument = Annotated[dict[str, Any], Depends(_document)]
 
 
@@ -63,9 +64,9 @@ async def discover(
     hub: TheHub,
     actor: TheActor,
     search: Annotated[str | None, Query(max_length=200, description="Every word is looked for.")] = None,
-    category: str | None = None,
-    auth_type: Annotated[str | None, Query(alias="authType")] = None,
-    status: str | None = None,
+    category: Annotated[str | None, Query(description="Exactly this one.")] = None,
+    auth_type: Annotated[str | None, Query(alias="authType", description="Such as `oauth2` or `api_key`.")] = None,
+    status: Annotated[str | None, Query(description="draft, beta, stable or deprecated.")] = None,
     custom: Annotated[bool | None, Query(description="true: registered here; false: built in.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -125,7 +126,7 @@ async def validate(hub: TheHub, actor: TheActor, request: Request) -> Validation
 
 
 @router.get("/v1/providers/{providerId}", summary="Read a provider", responses=answers(PROVIDER, NotFound))
-async def get(hub: TheHub, actor: TheActor, provider: ProviderId, version: str | None = None) -> Provider:
+async def get(hub: TheHub, actor: TheActor, provider: ProviderId, version: Version = None) -> Provider:
     """The provider with the document that its author wrote, at its newest or at the given version."""
     return await hub.providers.get(actor, provider, version=version)
 
@@ -197,7 +198,7 @@ async def versions(hub: TheHub, actor: TheActor, provider: ProviderId) -> Page[P
     responses=answers(DOCUMENT, NotFound),
 )
 async def export(
-    hub: TheHub, actor: TheActor, provider: ProviderId, request: Request, version: str | None = None
+    hub: TheHub, actor: TheActor, provider: ProviderId, request: Request, version: Version = None
 ) -> Response:
     """The document as its author wrote it; YAML with `Accept: application/yaml`, else JSON."""
     document = (await hub.providers.get(actor, provider, version=version)).document

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
 from tieline.api.problems import MEDIA
 
@@ -22,7 +23,7 @@ POLICY = (
 def reference(document: Mapping[str, Any]) -> str:
     """The page of an OpenAPI document."""
     return _pages.get_template("reference.html").render(
-        document=document, style=_STYLE, nouns=_nouns(document), described=_described, text=_text
+        document=document, style=_STYLE, nouns=_nouns(document), described=_described, prose=_prose
     )
 
 
@@ -53,6 +54,12 @@ def _described(operation: Mapping[str, Any]) -> dict[str, Any]:
     sent = operation.get("requestBody", {}).get("content", {})
     asked = [(media, _text(content["example"])) for media, content in sent.items() if "example" in content]
     return {"good": good, "bad": sorted(bad), "asked": asked}
+
+
+def _prose(text: str) -> Markup:
+    """Escaped, with code where backticks say so."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 def _text(example: object) -> str:
