@@ -368,6 +368,19 @@ async def test_a_bound_key_reaches_its_connection_only_and_nothing_else_of_ours(
     assert [problem(response) for response in refused] == [(403, "forbidden")] * len(refused)
 
 
+async def test_a_key_of_one_user_does_not_reach_the_user_of_that_id_at_a_customer(stage):
+    await stage.practiced()
+    await stage.ask("PUT", "/v1/organizations/acme", json={})
+    acting = {"Tieline-Organization": "acme"}
+    body = {"provider": "practice-key", "endUser": "ada", "inputs": {"apiKey": "practice-key"}}
+    await stage.ask("POST", "/v1/connections", json=body, headers=acting)
+    key = await stage.key_for(endUser="ada")
+
+    response = await stage.http.get("/v1/connections", headers={"Authorization": f"Bearer {key}", **acting})
+
+    assert problem(response) == (403, "forbidden")
+
+
 async def test_a_key_narrowed_to_a_path_cannot_read_the_credential(stage):
     connection = await stage.practiced()
     scopes = ("proxy", "credentials:read")

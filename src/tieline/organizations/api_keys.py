@@ -136,6 +136,8 @@ def read_actor(row: Row[Any] | None, organization: str | None, *, now: datetime)
         )
     entered, parent = (row.target_id, row.target_parent) if organization else (row.org, row.own_parent)
     narrowed: Mapping[str, Any] = row.restrictions
+    if entered != row.org and narrowed.get("endUser") is not None:
+        raise Forbidden("A key of one end user acts for its own organization: elsewhere that id is somebody else's.")
     return Actor(
         kind="apiKey",
         id=row.id,
