@@ -1,6 +1,6 @@
 """Everything that acting as one account takes, as one value: document, registration, inputs, grant, origins. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -9,8 +9,10 @@ from tieline.errors import NotConfigured
 from tieline.integrations.registration import Registration
 from tieline.manifest import AuthMethod, Input, Provider
 from tieline.manifest.inputs import derived, inputs_of
-from tieline.manifest.origins import Origins, OriginSet, origins_of
+from tieline.manifest.origins import Origins, OriginSet, origin_of, origins_of
+from tieline.manifest.places import listed
 from tieline.manifest.templates import Missing, render_url
+from tieline.manifest.trust import is_secret
 from tieline.protocols.oauth2 import requested
 from tieline.runner import Setting
 from tieline.secret import Secret
@@ -92,6 +94,16 @@ class Access:
             return render_url(self.manifest.api.base_url, self.values(), inputs=self.declared)
         except Missing:
             return None
+
+    @cached_property
+    def shown_base_url(self) -> str | None:
+        """The base URL as it may be shown: of one with a secret in it, scheme, host and port only."""
+        base = self.base_url
+        return origin_of(base) if base is not None and self.is_secret(self.manifest.api.base_url) else base
+
+    def is_secret(self, address: str | Sequence[str] | None) -> bool:
+        """Whether an address that is made of this template holds a secret."""
+        return is_secret(listed(address), self.declared)
 
     def setting(self, use: str, **more: object) -> Setting:
         """What a Request of this account runs in; `use` names the origins it may reach, `more` adds variables."""

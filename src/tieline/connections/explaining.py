@@ -31,7 +31,7 @@ def explain(loaded: Loaded, *, now: datetime) -> Explanation:
         provider_version=row.effective_version or row.consented_version,
         latest_version=row.newest_version or row.consented_version,
         auth_method=row.auth_method,
-        base_url=access.base_url,
+        base_url=access.shown_base_url,
         origins={use: each.patterns for use, each in origins.uses.items()},
         rate_limits=tuple(f"{each.limit:g} in {each.per:g} s" for each in buckets),
         placements=tuple(place for rule in access.method.apply for place in _places(rule)),

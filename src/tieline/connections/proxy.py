@@ -92,7 +92,7 @@ class Proxy:
                 also=rows.used(loaded.row.id),
                 method=call.method,
                 host=parts.hostname,
-                path=parts.path[:500],
+                path=_shown_path(loaded, call, parts.path)[:500],
             )
             async with self._send(actor, loaded, call, address, body) as answer:
                 yield _answer(loaded, answer)
@@ -192,6 +192,13 @@ def _address(loaded: Loaded, call: Call) -> str:
     if base is None:
         raise PathRefused("This provider has no base URL. Give the whole address in Tieline-Url.")
     return confine.target(base, call.path, call.query)
+
+
+def _shown_path(loaded: Loaded, call: Call, path: str) -> str:
+    """The path as the audit shows it: where a secret stands in the base URL, only what the caller put behind that."""
+    api = loaded.access.manifest.api
+    base = api.base_url if call.server is None else api.servers[call.server]
+    return call.path if call.url is None and loaded.access.is_secret(base) else path
 
 
 def _with_defaults(request: HttpRequest, loaded: Loaded, scope: dict[str, object]) -> HttpRequest:

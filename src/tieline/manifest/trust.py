@@ -15,6 +15,9 @@ Decider = Literal["document", "admin", "user", "answer"]
 Deciders = Mapping[str, frozenset[Decider]]
 
 _ANSWER: frozenset[Decider] = frozenset(("answer",))
+_SECRET_ROOTS = frozenset(("credential", "tokens", "mint", "client"))
+_SECRET = ("credential", "tokens", "mint", "client.secret")
+"""The engine's names of what is secret."""
 
 
 def deciders(provider: Provider, method: AuthMethod) -> Deciders:
@@ -77,6 +80,18 @@ def _set_by_document(provider: Provider, declared: Mapping[str, Input]) -> Itera
     for each in declared.values():
         for option in each.options:
             yield from option.set
+
+
+def is_secret(texts: Iterable[str], declared: Mapping[str, Input]) -> bool:
+    """Whether something secret may stand in what these templates give: the credential, or an input that is secret, be
+    it through a formula."""
+    names = {name for text in texts for name in names_in(text)}
+    if any(name.startswith(_SECRET) for name in names):
+        return True
+    roots = {root(name) for name in names}
+    formulas = [name for name in roots if name in declared and declared[name].from_ == "computed"]
+    within = {used for name in formulas for used in _names_of(declared, name)}
+    return any(name in declared and declared[name].secret for name in roots | within) or bool(within & _SECRET_ROOTS)
 
 
 def host_deciders(text: str, who: Deciders) -> frozenset[Decider]:
