@@ -184,6 +184,18 @@ async def test_the_fields_are_a_json_schema_of_the_admins_inputs(integrations, p
 
 
 @SQLITE
+async def test_it_is_not_configured_by_a_method_that_asks_nothing_of_the_admin(integrations, providers, tenants):
+    oauth2 = {"authUrl": "https://two.example/authorize", "tokenUrl": "https://two.example/token"}
+    auth = {"oauth": {"type": "oauth2", "oauth2": oauth2}, "key": {"type": "api_key", "apiKey": {}}}
+    document = {"id": "two", "name": "Two", "auth": auth, "api": {"baseUrl": "https://two.example"}}
+    await providers.register(tenants.platform, document)
+
+    before = await integrations.get(tenants.platform, "two")
+    after = await integrations.put(tenants.platform, "two", client_id="c", client_secret="s")
+
+    assert (before.configured, after.configured) == (False, True)
+
+
 async def test_it_is_configured_when_the_admins_part_is_there(integrations, providers, tenants):
     await providers.register(tenants.platform, document_of(inputs=INPUTS))
 

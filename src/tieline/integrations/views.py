@@ -101,11 +101,13 @@ def _client(method: str, variant: str, identifier: str, stored: Mapping[str, Row
 
 
 def _configured(manifest: Provider, clients: Mapping[str, Client], given: set[str]) -> bool:
-    """Whether some method can be connected as far as the admin's part goes."""
-    return any(
-        _ready(manifest, name, [client for client in clients.values() if client.auth_method == name], given)
+    """Whether the admin's part is done for some method that has one; True where none has."""
+    ready = {
+        name: _ready(manifest, name, [client for client in clients.values() if client.auth_method == name], given)
         for name in manifest.auth
-    )
+    }
+    asking = [name for name in manifest.auth if not _ready(manifest, name, [], set())]
+    return any(ready[name] for name in asking) if asking else True
 
 
 def _ready(manifest: Provider, name: str, clients: Sequence[Client], given: set[str]) -> bool:

@@ -11,6 +11,17 @@ from tieline.manifest.digest import change_class
 from tieline.manifest.support import not_yet
 from tieline.providers.types import AuthMethodSummary, Provider, ProviderSummary, ProviderVersion
 
+_LABELS = {
+    "api_key": "API key",
+    "basic": "User name and password",
+    "oauth2": "OAuth 2",
+    "oauth1": "OAuth 1",
+    "app": "App",
+    "session": "Login",
+    "signature": "Keys",
+    "webhook": "Webhooks",
+}
+
 
 def summary(row: Row[Any]) -> ProviderSummary:
     """`row` is of `providers`, with the newest `version` beside it."""
@@ -22,7 +33,7 @@ def provider(row: Row[Any], version: Row[Any], manifest: Manifest) -> Provider:
         AuthMethodSummary(
             name=name,
             type=method.type or "none",
-            label=method.label or name,
+            label=method.label or _LABELS.get(method.type or "none", name),
             not_yet=tuple(not_yet(manifest, name)),
         )
         for name, method in manifest.auth.items()
