@@ -18,6 +18,7 @@ from tieline.runner import Setting
 from tieline.secret import Secret
 
 _TYPED = frozenset({"user", "admin", "adminOrUser"})
+_GUESSABLE = 8
 _USERS_CLIENT = {
     "clientId": Input.model_validate({"label": "Client ID", "order": -2}),
     "clientSecret": Input.model_validate({"label": "Client secret", "secret": True, "order": -1}),
@@ -94,6 +95,21 @@ class Access:
             return render_url(self.manifest.api.base_url, self.values(), inputs=self.declared)
         except Missing:
             return None
+
+    def is_shown(self, text: str) -> bool:
+        """Whether it may be shown to who reads no credentials: none of the account's secrets stands in it."""
+        return not any(secret in text for secret in self._secrets)
+
+    @cached_property
+    def _secrets(self) -> tuple[str, ...]:
+        """Not those so short that they stand in other texts by chance."""
+        grant, registration, declared = self.grant, self.registration, self.declared
+        inputs = {**grant.values, **registration.secret_inputs}
+        texts = [str(value) for name, value in inputs.items() if name in declared and declared[name].secret]
+        tokens = [token for named in grant.tokens.values() for token in named.values()]
+        secrets = [grant.access_token, grant.refresh_token, grant.id_token, registration.client_secret, *tokens]
+        texts += [secret.reveal() for secret in secrets if secret is not None]
+        return tuple(text for text in texts if len(text) >= _GUESSABLE)
 
     @cached_property
     def shown_base_url(self) -> str | None:

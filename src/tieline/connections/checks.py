@@ -55,9 +55,8 @@ async def check(access: Access, egress: Egress, *, now: datetime) -> Checked:
     if not answer and problem is not None:
         return Checked(problem=problem)
     seen = {**access.values(), **answer, "steps": steps}
-    identity = {str(name): text for name, alt in wanted.identity.items() if (text := _text(alt, seen))}
-    scopes = _render(wanted.scopes, seen) if wanted.scopes is not None else None
-    return Checked(identity, None if scopes is None else granted(scopes, asked=()), None, access)
+    identity = {str(name): text for name, alt in wanted.identity.items() if (text := _text(alt, seen, access))}
+    return Checked(identity, _scopes(wanted, seen, access), None, access)
 
 
 def has_identity(access: Access) -> bool:
@@ -89,9 +88,17 @@ def _refusal(problem: TielineError) -> TielineError:
     )
 
 
-def _text(alt: object, seen: Mapping[str, object]) -> str | None:
+def _scopes(wanted: Check, seen: Mapping[str, object], access: Access) -> tuple[str, ...] | None:
+    scopes = None if wanted.scopes is None else _render(wanted.scopes, seen)
+    return None if scopes is None else tuple(filter(access.is_shown, granted(scopes, asked=())))
+
+
+def _text(alt: object, seen: Mapping[str, object], access: Access) -> str | None:
+    """Who it is, as it is stored and shown in the clear: never by a secret, though some providers name a key's account
+    by that key."""
     value = _render(alt, seen)
-    return None if value is None or isinstance(value, dict | list) else str(value)[:255]
+    text = None if value is None or isinstance(value, dict | list) else str(value)
+    return text[:255] if text is not None and access.is_shown(text) else None
 
 
 def _render(alt: object, seen: Mapping[str, object]) -> object:
