@@ -1,5 +1,7 @@
 """Starting a connect session: where the browser may be sent, and what can be connected at all."""
 
+import asyncio
+
 import pytest
 
 from tieline.errors import Forbidden, InvalidInputs, InvalidRequest, NotConfigured, NotConnectable, NotFound
@@ -157,3 +159,15 @@ async def test_a_session_shows_no_secret(world):
 
     assert visit.token not in shown.model_dump_json()
     assert visit.token not in repr(visit.session)
+
+
+async def test_waiting_for_a_session_ends_when_it_changes(world):
+    provider = await world.register()
+    visit = await world.start(provider)
+    waiting = asyncio.create_task(world.acme.connect.get(visit.session.session.id, wait=10))
+    await asyncio.sleep(0.1)
+
+    await world.leave(visit)
+    await world.come_back(visit)
+
+    assert (await asyncio.wait_for(waiting, 3)).status == "awaitingCompletion"
