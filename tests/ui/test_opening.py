@@ -38,7 +38,7 @@ async def test_the_page_says_who_connects_what_for_whom(stage: Stage) -> None:
 
     shown = page.document.label
     assert page.title == "Connect Practice Provider - My application"
-    assert "My application asks to use your Practice Provider account for Ada Brightwater." in shown
+    assert "My application asks to use your Practice Provider account for Ada Brightwater in acme." in shown
     assert "Read your name and your e-mail address." in shown
     assert [button.label for button in page.document.all("button")] == ["Continue to Practice Provider", "Cancel"]
     assert [form.name for form in page.forms] == ["connect", "cancel"]
