@@ -21,7 +21,7 @@ from tieline.connections.checks import check
 from tieline.connections.grant import Grant
 from tieline.connections.loading import Loader
 from tieline.connections.saving import Draft, save
-from tieline.connections.sessions import about, end, hashed, require_connectable
+from tieline.connections.sessions import about, end, hashed, require_connectable, visible
 from tieline.connections.tables import connect_sessions, connections
 from tieline.connections.types import Completion, Problem, SessionRequest
 from tieline.egress import Egress
@@ -34,7 +34,6 @@ from tieline.errors import (
     TielineError,
 )
 from tieline.integrations.views import redirect_uri
-from tieline.organizations.tables import organizations
 from tieline.providers import rows as provider_rows
 from tieline.storage import Database
 
@@ -253,10 +252,7 @@ class Completing:
 
 
 def _by_nonce(connection: Connection, actor: Actor, nonce: str) -> Row[Any] | None:
-    """A session of the organization, or of one of its customers."""
-    customers = select(organizations.c.id).where(organizations.c.parent_id == actor.organization)
-    mine = or_(connect_sessions.c.org == actor.organization, connect_sessions.c.org.in_(customers))
-    query = select(connect_sessions).where(connect_sessions.c.nonce_hash == hashed(nonce), mine)
+    query = select(connect_sessions).where(connect_sessions.c.nonce_hash == hashed(nonce), *visible(actor))
     return connection.execute(query).first()
 
 

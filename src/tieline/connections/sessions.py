@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
 from tieline import audit
 from tieline.actor import Actor
@@ -41,6 +41,7 @@ from tieline.organizations.organizations import by_id as organization_by_id
 from tieline.organizations.organizations import is_safe_url
 from tieline.organizations.tables import organizations
 from tieline.providers import rows as provider_rows
+from tieline.providers.tables import providers
 from tieline.secret import Secret
 from tieline.storage import Database
 from tieline.storage.vault import About
@@ -49,6 +50,8 @@ _LONGEST_WAIT = 60.0
 _POLL = 0.25
 _GOING = ("new", "started", "returned", "completing")
 """The steps of a session that is not over."""
+_FIXED = ("provider_id", "version", "end_user", "connection_id", "account_id", "return_to", "embed_origin")
+"""What never changes in a session: a row that somebody has changed does not open."""
 
 
 def hashed(secret: str) -> str:
@@ -57,7 +60,12 @@ def hashed(secret: str) -> str:
 
 
 def about(session: Row[Any]) -> About:
-    return About(session.org, "connect_sessions", session.id, "sealed", session.origins)
+    """What is sealed in it opens for this user at this version of this provider, and for whom it goes back to."""
+    return _about(session.org, session.id, [getattr(session, name) for name in _FIXED])
+
+
+def _about(organization: str, identifier: str, fixed: Sequence[object]) -> About:
+    return About(organization, "connect_sessions", identifier, "sealed", json.dumps(fixed))
 
 
 @dataclass(frozen=True)
@@ -179,7 +187,7 @@ class Sessions:
             "created_at": now,
             "expires_at": now + rules.SESSION_LIFE,
         }
-        sealing = About(actor.organization, "connect_sessions", values["id"], "sealed", "")
+        sealing = _about(actor.organization, values["id"], [values[name] for name in _FIXED])
         material = json.dumps({"given": dict(wanted.inputs or {})}).encode()
         values["sealed"] = self._loader.vault.seal(material, about=sealing)
         open_.execute(insert(connect_sessions).values(values))
@@ -279,11 +287,21 @@ def end(
     return changed.rowcount == 1
 
 
-def _of(open_: Connection, actor: Actor, session: str) -> Row[Any]:
-    """A session of the organization, or of one of its customers."""
+def visible(actor: Actor) -> list[ColumnElement[bool]]:
+    """Those of the organization and of its customers, narrowed by provider and connection as the key is."""
+    narrowed = actor.restriction
     customers = select(organizations.c.id).where(organizations.c.parent_id == actor.organization)
-    mine = or_(connect_sessions.c.org == actor.organization, connect_sessions.c.org.in_(customers))
-    row = open_.execute(select(connect_sessions).where(connect_sessions.c.id == session, mine)).first()
+    conditions = [or_(connect_sessions.c.org == actor.organization, connect_sessions.c.org.in_(customers))]
+    if narrowed.connection is not None:
+        conditions.append(connect_sessions.c.connection_id == narrowed.connection)
+    if narrowed.provider is not None:
+        allowed = select(providers.c.id).where(rows.of_provider(narrowed.provider))
+        conditions.append(connect_sessions.c.provider_id.in_(allowed))
+    return conditions
+
+
+def _of(open_: Connection, actor: Actor, session: str) -> Row[Any]:
+    row = open_.execute(select(connect_sessions).where(connect_sessions.c.id == session, *visible(actor))).first()
     if row is None or (actor.restriction.end_user is not None and actor.restriction.end_user != row.end_user):
         raise NotFound(f"There is no connect session {session[:60]!r} here.")
     return row
