@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cli_pages import command_sections
+from http_pages import route_sections
 from pages import page, table
 from schema_tables import schema_tables
 from tieline import errors
@@ -95,6 +96,17 @@ def cli_page() -> str:
     return page("Command line", *command_sections())
 
 
+def http_page() -> str:
+    return page(
+        "HTTP API",
+        "Callers send `Authorization: Bearer <API key>`; a platform's key acts for a customer with "
+        "`Tieline-Organization: <slug>`. Writes take an `Idempotency-Key`. Errors are "
+        "[problems](problems.md) (RFC 9457). The service shows the same at `/docs`, and its OpenAPI document at "
+        "`/openapi.json`.",
+        *route_sections(),
+    )
+
+
 def provider_schema() -> str:
     return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
 
@@ -104,6 +116,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "problems.md": problems_page,
     "manifest.md": manifest_page,
     "cli.md": cli_page,
+    "http.md": http_page,
     "provider.schema.json": provider_schema,
 }
 

@@ -81,6 +81,20 @@ async def test_a_key_that_is_no_longer_accepted_needs_the_user(world):
         await world.call(connection)
 
 
+async def test_a_key_that_is_accepted_again_can_be_checked_back(world):
+    provider = await world.register_key()
+    connection = await world.acme.connections.create(provider=provider, end_user="ada", inputs=KEY)
+    known = dict(world.practice.api_keys)
+    world.practice.api_keys.clear()
+    await world.acme.connections.check(connection.id)
+    world.practice.api_keys.update(known)
+
+    result = await world.acme.connections.check(connection.id)
+
+    assert result.ok
+    assert (await world.call(connection)).status_code == 200
+
+
 @pytest.mark.parametrize("status", [404, 429, 500, 503])
 async def test_a_check_that_cannot_be_made_breaks_nothing(world, status):
     provider = await world.register_key()

@@ -223,3 +223,12 @@ def test_a_grant_does_not_show_what_it_holds():
     assert "canary" not in repr(grant) + str(grant) + f"{grant}"
     with pytest.raises(TypeError):
         json.dumps(grant.__dict__)
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_moment_beyond_the_calendar_in_utc_is_no_expiry(moment):
+    assert _read({"expiresAt": moment}).expires_at is None
+
+
+def test_an_expiry_is_in_utc():
+    assert _read({"expiresAt": "2026-05-02T01:00:00+02:00"}).expires_at.tzinfo is UTC

@@ -155,6 +155,20 @@ async def test_a_path_restriction_has_no_way_round(world, path):
         await send(world, connection, Call(method="GET", path=path), actor=actor)
     with pytest.raises(Forbidden):
         await send(world, connection, Call(method="GET", path="", url=f"{world.base}/v1/items"), actor=actor)
+    with pytest.raises(Forbidden):
+        await send(world, connection, Call(method="GET", path="/items", server="other"), actor=actor)
+
+    assert world.practice.calls == []
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "x-method-override", "X-HTTP-Method"])
+async def test_a_method_restriction_has_no_way_round(world, name):
+    connection = await world.imported(await world.register())
+    actor = replace(await world.acme.actor(), restriction=Restriction(methods=frozenset({"POST"})))
+    world.practice.calls.clear()
+
+    with pytest.raises(Forbidden, match="header"):
+        await send(world, connection, Call(method="POST", path="/me", headers=((name, "DELETE"),)), actor=actor)
 
     assert world.practice.calls == []
 

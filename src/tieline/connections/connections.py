@@ -198,6 +198,7 @@ class Connections:
         """Revokes at the provider where that can be done, then shreds the credential, whatever the provider says."""
         actor.require("connections:write")
         row = await self._db.read(lambda open_: rows.find(open_, actor, as_reference(reference)))
+        await self._credentials.settled(row.id)
         revoked = row.suspended_at is None and await self._revoked(actor, row.id)
 
         def shred(open_: Open) -> None:
@@ -258,7 +259,7 @@ class Connections:
 
     async def _checked(self, actor: Actor, reference: Reference) -> tuple[Loaded, Checked]:
         """An access token that is refused is renewed once: only what a fresh one says counts."""
-        loaded = await self._credentials.current(actor, reference)
+        loaded = await self._credentials.to_check(actor, reference)
         checked = await check(loaded.access, self._egress, now=datetime.now(UTC))
         token = loaded.access.grant.access_token
         refused = checked.problem is not None and checked.problem.facts.get("status") in (

@@ -75,6 +75,20 @@ class Credentials:
         token = loaded.access.grant.access_token
         return await self._refreshed(actor, loaded, stale=token.reveal() if token else None)
 
+    async def to_check(self, actor: Actor, reference: Reference) -> Loaded:
+        """As `current`; but where no refresh can mend what the provider refused, it may be asked again."""
+        loaded = await self._load(actor, reference)
+        if loaded.row.state == "reconnect" and loaded.access.method.renewal == "none":
+            require_running(loaded)
+            return loaded
+        return await self.current(actor, reference)
+
+    async def settled(self, connection_id: str) -> None:
+        """Waits for this process's refresh of it, whose new grant could not be revoked otherwise."""
+        running = self._running.get(connection_id)
+        if running is not None:
+            await asyncio.wait({running})
+
     async def drain(self) -> None:
         """Waits for the refreshes under way, so that a stop loses nothing."""
         await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -254,10 +268,15 @@ class Credentials:
 
 def require_usable(loaded: Loaded) -> None:
     """Raises Suspended and ReconnectRequired."""
-    if loaded.row.suspended_at is not None:
-        raise Suspended("This connection is suspended. Resume it first.", connection=loaded.row.id)
+    require_running(loaded)
     if loaded.row.state == "reconnect":
         raise _reconnect(loaded)
+
+
+def require_running(loaded: Loaded) -> None:
+    """Raises Suspended."""
+    if loaded.row.suspended_at is not None:
+        raise Suspended("This connection is suspended. Resume it first.", connection=loaded.row.id)
 
 
 def is_renewable(loaded: Loaded) -> bool:

@@ -253,5 +253,6 @@ def _check_restriction(actor: Actor, call: Call) -> None:
     if narrowed.path is not None:
         wanted = "/" + narrowed.path.strip("/")
         path = "/" + call.path.lstrip("/")
-        if call.url is not None or not (path == wanted or path.startswith(wanted.rstrip("/") + "/")):
+        elsewhere = call.url is not None or call.server is not None
+        if elsewhere or not (path == wanted or path.startswith(wanted.rstrip("/") + "/")):
             raise Forbidden(f"This key may only call paths under {wanted}.")

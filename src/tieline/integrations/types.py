@@ -28,7 +28,8 @@ class Client(Shape):
 class Integration(Shape):
     """An organization's registration at a provider, or the platform's that it inherits.
 
-    `fields` is a JSON Schema of the admin's inputs; `redirect_uri` is to be entered at the provider, and stays.
+    `enabled` false means that nobody can connect anew; connections that exist go on. `fields` is a JSON Schema of the
+    admin's inputs; `redirect_uri` is to be entered at the provider, and stays.
     """
 
     provider: str
