@@ -28,7 +28,7 @@ from tieline.manifest.templates import (
     render_url,
     render_xml,
 )
-from tieline.manifest.values import text_of
+from tieline.manifest.values import mended, text_of
 from tieline.protocols import apply
 from tieline.protocols.http import Headers, HttpRequest, HttpResponse
 
@@ -158,7 +158,7 @@ def _text(value: object) -> str:
 def read_answer(response: HttpResponse) -> dict[str, object]:
     """What templates read of an answer: status, headers (lower case), cookies, body (JSON or form, else null), text."""
     # Some servers begin JSON with a byte order mark, which RFC 8259 lets a reader ignore.
-    text = response.body.decode("utf-8-sig", "replace")
+    text = response.body.decode("utf-8-sig", "replace").replace("\0", "\ufffd")
     headers: dict[str, object] = {}
     for name, value in response.headers:
         headers.setdefault(name.lower(), value)
@@ -174,12 +174,12 @@ def read_answer(response: HttpResponse) -> dict[str, object]:
 def _body(response: HttpResponse, text: str) -> object:
     kind = (response.header("content-type") or "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        return dict(parse_qsl(text, keep_blank_values=True))
+        return mended(dict(parse_qsl(text, keep_blank_values=True)))
     try:
-        return json.loads(text) if text else None
+        return mended(json.loads(text)) if text else None
     except (ValueError, RecursionError):
         # Some token endpoints answer a form and call it text (RFC 6749 says JSON).
-        return dict(parse_qsl(text)) if kind == "text/plain" and text.startswith("access_token=") else None
+        return mended(dict(parse_qsl(text))) if kind == "text/plain" and text.startswith("access_token=") else None
 
 
 def _cookies(response: HttpResponse) -> dict[str, str]:

@@ -128,6 +128,9 @@ async def test_a_limit_out_of_range_is_refused(stage, limit):
         ("[" * 100 + "]" * 100, "unreadable"),
         ("[" * 200_000, "unreadable"),
         (b'{"provider": "\xff"}', "unreadable"),
+        (r'{"provider": "a", "metadata": {"x": ["\ud800"]}}', "unreadable"),
+        (r'{"provider": "a", "metadata": {"\udfff": 1}}', "unreadable"),
+        (r'{"provider": "a", "endUser": "\u0000"}', "unreadable"),
     ],
 )
 async def test_json_that_means_two_things_or_none_is_refused(stage, text, code):

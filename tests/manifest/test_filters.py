@@ -174,6 +174,12 @@ def test_claims_reads_the_payload_of_a_jwt_that_nobody_signed():
     assert pipe(f"e30.{payload}.", "claims | get('sub')") == "é"
 
 
+def test_what_no_database_takes_does_not_come_out_of_json():
+    payload = base64.urlsafe_b64encode(rb'{"sub": "a\ud800\u0000"}').rstrip(b"=").decode()
+
+    assert pipe(f"e30.{payload}.", "claims | get('sub')") == "a\ufffd\ufffd"
+
+
 def test_a_header_can_be_made_in_one_line():
     digest = hashlib.sha1(b"n2026-01-02T03:04:05Zpw").hexdigest().encode()
 

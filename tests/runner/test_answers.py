@@ -189,3 +189,22 @@ def test_a_problem_never_carries_what_the_provider_wrote():
 
 def test_the_time_of_retry_after_is_ours():
     assert retry_after((("retry-after", DATE.format(30)),), now=NOW + timedelta(seconds=10)) == 20
+
+
+@pytest.mark.parametrize("escaped", ["\\ud800", "\\u0000", "\\udfff\\ud800"])
+def test_what_no_database_takes_does_not_come_out_of_an_answer(escaped):
+    text = json.dumps({"deep": [{"KEY": "KEY"}]}).replace("KEY", escaped)
+    form = "a=%00&b=%ed%a0%80"
+
+    body = read_answer(HttpResponse(200, (), text.encode()))["body"]
+    fields = read_answer(HttpResponse(200, (("Content-Type", "application/x-www-form-urlencoded"),), form.encode()))[
+        "body"
+    ]
+
+    assert set("".join(body["deep"][0])) == set("".join(body["deep"][0].values())) == {"\ufffd"}
+    assert set("".join(fields.values())) == {"\ufffd"}
+
+
+@pytest.mark.parametrize("depth", [300, 600, 900, 100_000])
+def test_an_answer_nested_deeply_is_read_or_is_none(depth):
+    assert read_answer(HttpResponse(200, (), b"[" * depth + b"]" * depth))["status"] == 200

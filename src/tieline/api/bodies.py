@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from tieline.api.validation import closest, invalid
 from tieline.errors import Fault, InvalidRequest
+from tieline.manifest.values import is_storable
 
 _DEEPEST = 64
 _LONGEST_NUMBER = 40
@@ -64,7 +65,7 @@ def check_json(text: bytes, content_type: str | None) -> None:
         _refuse("The body is not UTF-8 text.")
     except json.JSONDecodeError as error:
         _refuse(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).")
-    _check_depth(document)
+    _check_tree(document)
 
 
 def _refuse(message: str, hint: str = "", path: str = "") -> NoReturn:
@@ -91,9 +92,11 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _check_depth(document: object) -> None:
+def _check_tree(document: object) -> None:
     level: list[Any] = [document]
     for _ in range(_DEEPEST):
+        if not all(is_storable(text) for text in level if isinstance(text, str)):
+            _refuse("The body holds a character that is no text (NUL or half of a surrogate pair).")
         level = [inner for value in level for inner in _inner(value)]
         if not level:
             return
@@ -102,7 +105,7 @@ def _check_depth(document: object) -> None:
 
 def _inner(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        return [*value.values()]  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
+        return [*value, *value.values()]  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
     return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]  # the same
 
 

@@ -167,7 +167,8 @@ def _moment(value: object) -> datetime | None:
             return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
         if isinstance(value, str) and value:
             moment = datetime.fromisoformat(value)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            # In UTC here, where a moment that has none at either end of the calendar is no expiry.
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         return None
     return None

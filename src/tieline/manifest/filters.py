@@ -23,6 +23,7 @@ from tieline.manifest.values import (
     is_sequence,
     json_of,
     member,
+    mended,
     same,
     text_of,
     weight_of,
@@ -85,7 +86,7 @@ def key_fingerprint(value: object) -> bytes:
 
 def from_json(value: object) -> object:
     try:
-        return js.loads(text_of(value), parse_constant=_no_constant)
+        return mended(js.loads(text_of(value), parse_constant=_no_constant))
     except (ValueError, RecursionError):
         raise Unrenderable("This is not JSON.") from None
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, NoReturn, cast
 import yaml
 
 from tieline.errors import Fault, InvalidProvider
+from tieline.manifest.values import is_storable
 
 LARGEST = 1024 * 1024
 DEEPEST = 64
@@ -115,7 +116,7 @@ def check_tree(document: object) -> None:
 
 
 def _check_text(text: str) -> None:
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         refuse("The document holds a character that is no text (NUL or half of a surrogate pair).")
 
 

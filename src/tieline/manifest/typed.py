@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from tieline.manifest.hosts import is_host, read_authority
 from tieline.manifest.model import InputType
+from tieline.manifest.values import is_storable
 
 LONGEST = 64 * 1024
 MOST_BLOCKS = 20
@@ -36,7 +37,7 @@ def _text(value: object) -> str:
         raise Unfit("This must be text.")
     if len(value) > LONGEST:
         raise Unfit("This is too long.")
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if not is_storable(value):
         raise Unfit("This holds a character that is no text.")
     return value
 

@@ -5,6 +5,7 @@ Null and empty text are one thing here: no value. Messages never carry a value.
 
 import hmac
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeGuard
@@ -12,6 +13,8 @@ from typing import TypeGuard
 MAX_TEXT = 1024 * 1024
 MAX_BYTES = 8 * 1024 * 1024
 MAX_ITEMS = 10_000
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Missing(Exception):
@@ -28,6 +31,20 @@ class Unrenderable(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+def is_storable(text: str) -> bool:
+    """Whether databases and encoders take it: without NUL and without half of a surrogate pair."""
+    return _UNSTORABLE.search(text) is None
+
+
+def mended(value: object) -> object:
+    """JSON of a provider in which what cannot be stored stands as U+FFFD. Raises RecursionError."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if is_mapping(value):
+        return {str(mended(name)): mended(member) for name, member in value.items()}
+    return [mended(item) for item in value] if is_sequence(value) else value
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, object]]:
