@@ -121,6 +121,31 @@ async def test_a_tenant_whose_own_token_host_is_down_does_not_stop_the_others(wo
     assert caught.value.facts["reason"] in ("tls", "reset")
 
 
+async def test_a_provider_that_holds_off_one_tenants_client_does_not_stop_anothers(world):
+    provider = (await world.hub.organization("default").providers.register(practice_document(world.base))).id
+    tenants = [world.hub.organization(slug) for slug in ("bad", "good")]
+    for tenant in tenants:
+        await tenant.integrations.put(provider, client_id="practice-client", client_secret="practice-secret")
+    tokens = [world.practice.issue_tokens(user="ada@practice.example") for _ in tenants]
+    bad, good = [
+        await tenant.connections.create(
+            provider=provider,
+            end_user="ada",
+            credentials={"accessToken": token["access_token"], "refreshToken": token["refresh_token"]},
+        )
+        for tenant, token in zip(tenants, tokens, strict=True)
+    ]
+    await world.age(bad, living=False)
+    await world.age(good, living=False)
+    world.practice.switches.token_answer = "429"
+    for _ in range(4):
+        with pytest.raises(ProviderUnavailable):
+            await tenants[0].connections.credentials(bad.id)
+    world.practice.switches.token_answer = "json"
+
+    assert (await tenants[1].connections.credentials(good.id)).access_token
+
+
 async def test_a_revoked_grant_needs_the_user_and_says_how(world):
     provider = await world.register()
     connection = await world.imported(provider)

@@ -288,8 +288,11 @@ def is_renewable(loaded: Loaded) -> bool:
 
 
 def _door(loaded: Loaded) -> str:
-    """What is down when a refresh fails: one provider's token endpoint, which a user's own input may have named."""
-    return " ".join((loaded.row.provider_id, *loaded.access.reach("token").patterns))
+    """What is down when a refresh fails: one provider's token endpoint, which a user's own input may have named, as it
+    answers one client: what a provider holds against one tenant's must not stop another's."""
+    access = loaded.access
+    client = loaded.row.id if access.users_client else access.registration.client_row_id or loaded.row.org
+    return " ".join((loaded.row.provider_id, client, *access.reach("token").patterns))
 
 
 def _may_be_lost(problem: TielineError) -> bool:
