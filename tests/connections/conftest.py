@@ -5,6 +5,7 @@ Tests run on SQLite unless their module says otherwise; what depends on locks an
 
 import asyncio
 import base64
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import asyncpg
 import pytest
 from sqlalchemy import func, make_url, select, update
 
@@ -176,17 +178,27 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated_file(migrated_file: Path) -> Path:
-    """With the built-in providers as well, which a hub would store anew for each test."""
-    asyncio.run(_stock(f"sqlite:///{migrated_file}"))
-    return migrated_file
+def migrated_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with the built-in providers as well, which a hub would store anew for each test."""
+    file = tmp_path_factory.mktemp("stocked") / "tieline.db"
+    shutil.copyfile(migrated_file, file)
+    asyncio.run(_stock(f"sqlite:///{file}"))
+    return file
 
 
 @pytest.fixture(scope="session")
 def migrated_template(postgresql: str, migrated_template: str) -> str:
-    url = make_url(postgresql).set(database=migrated_template)
-    asyncio.run(_stock(url.render_as_string(hide_password=False)))
-    return migrated_template
+    """A copy, as above; it goes with the server."""
+    name = f"{migrated_template}_stocked"
+    asyncio.run(_copy(postgresql, migrated_template, name))
+    asyncio.run(_stock(make_url(postgresql).set(database=name).render_as_string(hide_password=False)))
+    return name
+
+
+async def _copy(server: str, template: str, name: str) -> None:
+    connection = await asyncpg.connect(server)
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await connection.close()
 
 
 async def _stock(url: str) -> None:
