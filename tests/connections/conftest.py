@@ -6,7 +6,7 @@ Tests run on SQLite unless their module says otherwise; what depends on locks an
 import asyncio
 import base64
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -187,17 +187,18 @@ def migrated_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgresql: str, migrated_template: str) -> str:
-    """A copy, as above; it goes with the server."""
+def migrated_template(postgresql: str, migrated_template: str) -> Iterator[str]:
+    """A copy, as above."""
     name = f"{migrated_template}_stocked"
-    asyncio.run(_copy(postgresql, migrated_template, name))
+    asyncio.run(_execute(postgresql, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
     asyncio.run(_stock(make_url(postgresql).set(database=name).render_as_string(hide_password=False)))
-    return name
+    yield name
+    asyncio.run(_execute(postgresql, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-async def _copy(server: str, template: str, name: str) -> None:
+async def _execute(server: str, statement: str) -> None:
     connection = await asyncpg.connect(server)
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await connection.execute(statement)
     await connection.close()
 
 
