@@ -147,3 +147,10 @@ async def test_the_reference_loads_nothing_and_runs_nothing(stage):
     assert "default-src 'none'" in policy
     assert "unsafe-inline" not in policy
     assert "prefers-color-scheme: dark" in page.text
+
+
+async def test_the_address_of_the_service_is_a_page_for_people(stage):
+    front, docs = await stage.http.get("/"), await stage.http.get("/docs")
+
+    assert (front.status_code, front.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert front.text == docs.text

@@ -50,8 +50,11 @@ async def openapi(request: Request) -> Response:
 
 
 @router.get(
+    "/", summary="The front door", response_class=HTMLResponse, responses=_answers("<!doctype html>", "text/html")
+)
+@router.get(
     "/docs", summary="The reference", response_class=HTMLResponse, responses=_answers("<!doctype html>", "text/html")
 )
 async def docs(request: Request) -> Response:
-    """The same as a page, which loads nothing from elsewhere."""
+    """The reference as a page, which loads nothing from elsewhere."""
     return HTMLResponse(reference(request.app.openapi()), headers={"Content-Security-Policy": POLICY})
