@@ -31,6 +31,7 @@ _AFTER_ANSWER = frozenset(("expect", "capture", "identity", "scopes", "deadIf", 
 def template_faults(resolved: dict[str, Any]) -> Iterator[Fault]:
     """Of a normal form; pointers into it."""
     everything = declared_names(resolved)
+    by_method: dict[str, set[str]] = {name: _declared_for(name, resolved) for name in as_object(resolved.get("auth"))}
     for use in _all_uses(resolved):
         at = pointer(use.at)
         if {"allowedHosts", "to"} & set(use.at[-2:]):
@@ -41,7 +42,7 @@ def template_faults(resolved: dict[str, Any]) -> Iterator[Fault]:
         except TemplateFault as fault:
             yield Fault(at, "template", f"{fault.message} (at character {fault.position})", fault.hint)
             continue
-        declared = _declared_for(use.at, resolved) if use.at[0] == "auth" else everything
+        declared = by_method[str(use.at[1])] if use.at[0] == "auth" else everything
         for name in sorted(names):
             if message := _unknown(name, use.at, declared, resolved):
                 yield Fault(at, "unknown_variable", message, _hint(name, declared | engine_at(use.at)))
@@ -89,10 +90,10 @@ def engine_at(at: Pointer) -> frozenset[str]:
     return ANYWHERE | ACQUIRING
 
 
-def _declared_for(at: Pointer, resolved: dict[str, Any]) -> set[str]:
+def _declared_for(method: str, resolved: dict[str, Any]) -> set[str]:
     """What one auth method sees: its own inputs and captures, the shared ones, and those of the webhooks."""
     shared = {key: value for key, value in resolved.items() if key != "auth"}
-    return declared_names(shared | {"method": as_object(resolved.get("auth")).get(str(at[1]))})
+    return declared_names(shared | {"method": as_object(resolved.get("auth")).get(method)})
 
 
 def _unknown(name: str, at: Pointer, declared: set[str], resolved: dict[str, Any]) -> str:

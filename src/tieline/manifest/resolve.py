@@ -97,9 +97,11 @@ def _declare_template_inputs(document: Json) -> None:
     """What a template uses and nothing declares is for the one who instantiates it to say."""
     expanded = expand(document)
     asked = open_names([expanded.get("auth"), expanded.get("api")])
-    for name in sorted(asked - declared_names(expanded)):
-        kind = "url" if name.lower().endswith("url") else "string"
-        document["inputs"] = merge({name: {"from": "template", "type": kind}}, as_object(document.get("inputs")))
+    names = sorted(asked - declared_names(expanded), reverse=True)
+    kinds = {name: "url" if name.lower().endswith("url") else "string" for name in names}
+    made = {name: {"from": "template", "type": kind} for name, kind in kinds.items()}
+    if made:
+        document["inputs"] = merge(made, as_object(document.get("inputs")))
 
 
 def template_inputs(document: Json) -> dict[str, Json]:

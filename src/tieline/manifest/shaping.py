@@ -34,6 +34,10 @@ _FORMS = {
 _NAME = "A name starts with a letter or _, followed by letters, digits and _; at most 64 characters."
 
 
+_MOST = 500
+"""Of pydantic's errors, several of which may be one fault."""
+
+
 def pointer(parts: Iterable[object]) -> str:
     """A JSON pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
@@ -46,7 +50,7 @@ def parts_of(path: str) -> list[str]:
 def shape_faults(error: ValidationError, document: object, model: type[BaseModel]) -> list[Fault]:
     """One fault for each place; a value that fits no alternative is one fault and not one for each alternative."""
     places: dict[str, list[ErrorDetails]] = defaultdict(list)
-    for each in error.errors(include_url=False, include_input=False):
+    for each in error.errors(include_url=False, include_input=False)[:_MOST]:
         places[pointer(place(each["loc"], document))].append(each)
     deeper = [path for path, group in places.items() if not all(_is_alternative(each) for each in group)]
     deeper += [path for path in places if any(path.startswith(f"{other}/") for other in places)]

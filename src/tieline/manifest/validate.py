@@ -1,10 +1,11 @@
-"""Every fault of a document at once, each at the author's own line.
+"""Every fault of a document at once (up to a hundred), each at the author's own line.
 
 A part whose shape is broken is reported and set aside, so that the rest is still checked for its meaning.
 """
 
 import copy
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from tieline.errors import Fault, InvalidProvider
 from tieline.manifest.check_hosts import host_faults
 from tieline.manifest.check_meaning import meaning_faults
+from tieline.manifest.check_size import size_faults
 from tieline.manifest.check_templates import template_faults, undeclared_settings
 from tieline.manifest.merging import METHOD_KEYS, Json, as_object, without_nulls
 from tieline.manifest.model import Document, Provider
@@ -22,19 +24,26 @@ from tieline.manifest.shaping import parts_of, shape_faults
 
 _SHORTHANDS = ("apiKey", "basic")
 _ROUNDS = 20
+MOST_FAULTS = 100
+"""More than anybody mends at once: who sends a document of faults must not keep everybody waiting for them all."""
 # Said only of what the author left out, not of what was set aside because its shape is broken.
 _ABSENCES = ("missing_key", "unsigned_webhooks", "options_missing", "formula_missing", "nothing_to_connect")
 
 
 def find_faults(document: Mapping[str, Any], *, base: Bases = no_bases) -> list[Fault]:
-    """Errors and warnings; without an error the document may be published. Bases are asked for as in `resolve`."""
+    """Errors and warnings, the first hundred of them; without an error the document may be published. Bases are asked
+    for as in `resolve`."""
     try:
         check_tree(document)
     except InvalidProvider as error:
         return list(error.errors)
+    if found := list(size_faults(document)):
+        return found
     sound: Json = without_nulls(copy.deepcopy(dict(document)))
     found = [fault for fault in _shape(sound, Document) if not _comes_from_base(fault, document)]
     found += _own_faults(document, sound)
+    if len(found) >= MOST_FAULTS:
+        return _once(found)
     kept = _with_nulls_again(sound, document)
     if "auth" in kept:
         kept = {key: value for key, value in kept.items() if key not in METHOD_KEYS or key == "inputs"}
@@ -42,6 +51,8 @@ def find_faults(document: Mapping[str, Any], *, base: Bases = no_bases) -> list[
     if any(fault.code in ("unknown_base", "cyclic") for fault in found):
         return _once(found)
     resolved = expand(merged)
+    if too_large := list(size_faults(resolved)):
+        return _once([*found, *too_large])
     broken = [fault.path for fault in found]
     for fault in _meaning(resolved, merged):
         at = authors_place(fault.path, document)
@@ -65,7 +76,10 @@ def _shape(sound: Json, model: type[BaseModel]) -> list[Fault]:
             faults = shape_faults(error, sound, model)
         else:
             break
-        found += [fault for fault in faults if fault.path not in {each.path for each in found}]
+        seen = {each.path for each in found}
+        found += [fault for fault in faults if fault.path not in seen]
+        if len(found) >= MOST_FAULTS:
+            break
         for fault in faults:
             if steps_in(sound, parts_of(fault.path)[:-1]) is not None:
                 without(sound, fault.path)
@@ -108,10 +122,10 @@ def _with_nulls_again(sound: Json, document: Mapping[str, Any]) -> Json:
 
 def _meaning(resolved: Json, merged: Json) -> list[Fault]:
     found = _checked(resolved)
-    found += undeclared_settings(resolved, merged)
+    found += islice(undeclared_settings(resolved, merged), MOST_FAULTS)
     known = {(fault.path, fault.code) for fault in found}
     for index, variant in enumerate(resolved.get("variants") or []):
-        if as_object(variant).get("override"):
+        if len(found) < MOST_FAULTS and as_object(variant).get("override"):
             faults = _checked(with_variant(resolved, variant["id"]))
             found += [_in_variant(fault, index, variant) for fault in faults if (fault.path, fault.code) not in known]
     return found
@@ -125,9 +139,9 @@ def _checked(resolved: Json) -> list[Fault]:
     except ValidationError:
         return found
     broken = {fault.path for fault in found}
-    found += template_faults(sound)
-    found += [fault for fault in meaning_faults(sound, provider) if fault.path not in broken]
-    found += host_faults(provider)
+    found += islice(template_faults(sound), MOST_FAULTS)
+    found += [fault for fault in islice(meaning_faults(sound, provider), MOST_FAULTS) if fault.path not in broken]
+    found += islice(host_faults(provider), MOST_FAULTS)
     return found
 
 
@@ -139,4 +153,4 @@ def _in_variant(fault: Fault, index: int, variant: Json) -> Fault:
 
 def _once(faults: list[Fault]) -> list[Fault]:
     """Without repetitions: several methods may share what is wrong."""
-    return list({(fault.path, fault.code, fault.message): fault for fault in faults}.values())
+    return list({(fault.path, fault.code, fault.message): fault for fault in faults}.values())[:MOST_FAULTS]
