@@ -17,6 +17,7 @@ FOR_RUN := .venv/for-run
 FOR_TEST := .venv/for-test
 FOR_DEV := .venv/for-dev
 FETCH := echo 'Fetching packages into .venv/ ...' >&2; tools/uv sync --quiet --frozen --inexact --compile-bytecode
+COMPILE := .venv/bin/python -m compileall -q src
 
 # within SECONDS: the time limit, where the machine has `timeout`
 TIMEOUT := $(shell command -v timeout)
@@ -58,12 +59,15 @@ docs: $(FOR_DEV) ## write docs/reference/ again from the code (limit: 1 min)
 
 $(FOR_RUN): $(LOCK)
 	@$(FETCH) --no-dev --extra server
+	@$(COMPILE)
 	@touch $@
 
 $(FOR_TEST): $(LOCK)
 	@$(FETCH) --no-dev --group test --all-extras
+	@$(COMPILE)
 	@touch $(FOR_RUN) $@
 
 $(FOR_DEV): $(LOCK)
 	@$(FETCH) --all-extras
+	@$(COMPILE)
 	@touch $(FOR_RUN) $(FOR_TEST) $@
