@@ -1,16 +1,40 @@
 """Pure decisions about connections: status, when to refresh, how long to wait, what a session is."""
 
+import json
 import random
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from pydantic.alias_generators import to_camel
+
 from tieline.connections.types import SessionStatus, Status
+from tieline.errors import Fault, InvalidRequest
 
 SESSION_LIFE = timedelta(minutes=10)
 REPEATABLE = timedelta(minutes=10)
 """How long the same nonce and user get the same answer again."""
 LEASE = timedelta(seconds=60)
 """Of a refresh, and of a completion: nothing is stuck longer than this."""
+LONGEST_TEXT = 255
+LARGEST_OBJECT = 64 << 10
 _EARLIEST_BACKOFF, _LATEST_BACKOFF = 5.0, 300.0
+
+
+def require_small(**given: str | Mapping[str, object] | None) -> None:
+    """Of what an application keeps with a connection or a session, by its name in Python: lists show it whole.
+
+    Raises InvalidRequest for a text of more than 255 characters, and an object of more than 64 KiB as JSON.
+    """
+    faults: list[Fault] = []
+    for name, value in given.items():
+        path = "/" + to_camel(name)
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            faults.append(Fault(path, "too_long", f"This may have at most {LONGEST_TEXT} characters."))
+        elif isinstance(value, Mapping) and len(json.dumps(value, default=str)) > LARGEST_OBJECT:
+            message = f"This may have at most {LARGEST_OBJECT >> 10} KiB as JSON."
+            faults.append(Fault(path, "too_large", message, "Keep it in your own database, by the connection's id."))
+    if faults:
+        raise InvalidRequest("This is more than is kept here.", errors=faults)
 
 
 def status_of(*, state: str, suspended: bool) -> Status:

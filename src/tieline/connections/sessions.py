@@ -118,6 +118,7 @@ class Sessions:
             raise Forbidden("This key is restricted to one connection: it can only renew that one.")
         user = EndUser(id=end_user) if isinstance(end_user, str) else end_user or EndUser(id="")
         rows.require_end_user(actor, user.id)
+        rules.require_small(end_user=user.id, account_id=account_id, context=context)
         wanted = _Wanted(
             provider,
             user,
