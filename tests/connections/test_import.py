@@ -154,3 +154,16 @@ async def test_a_provider_that_is_down_at_import_says_so(world):
         await world.acme.connections.create(provider=provider, end_user="ada", inputs=KEY)
 
     assert await world.count() == 0
+
+
+async def test_an_input_that_is_used_once_is_forgotten(world):
+    inputs = {"pin": {"secret": True, "store": False}, "shop": {"store": False}, "note": {}}
+    provider = await world.register_key(inputs=inputs)
+    given = {**KEY, "pin": "1234-once", "shop": "seen-once", "note": "kept"}
+
+    connection = await world.acme.connections.create(provider=provider, end_user="ada", inputs=given)
+
+    row = await world.row(connection)
+    credential = await world.acme.connections.credentials(connection.id)
+    assert row.inputs == {"note": "kept"}
+    assert set(credential.values) == {"apiKey", "note"}

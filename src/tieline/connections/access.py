@@ -151,6 +151,13 @@ class Access:
                 consented |= own
         return consented
 
+    def kept(self) -> "Access":
+        """Without the inputs that are used once, to connect, and then forgotten (`store: false`)."""
+        once = {name for name, each in self.declared.items() if not each.store}
+        values = {name: value for name, value in self.grant.values.items() if name not in once}
+        inputs = {name: value for name, value in self.inputs.items() if name not in once}
+        return replace(self, inputs=inputs, grant=replace(self.grant, values=values))
+
     def computed_origins(self) -> Origins:
         """From the document and the account's own values; stored when the user consents, never recomputed later."""
         return origins_of(self.manifest, self.method, self.values())

@@ -1,7 +1,7 @@
 """Writes a connection and its credential, new or renewed, in one transaction with its audit event."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,6 +51,7 @@ def save(connection: Connection, vault: Vault, actor: Actor, draft: Draft) -> Sa
     was = _existing(connection, actor, draft)
     identifier = was.id if was is not None else new_id("conn")
     origins = draft.access.computed_origins().text
+    draft = replace(draft, access=draft.access.kept())
     columns = _columns(draft, was, origins)
     if was is None:
         fixed = {"id": identifier, "org": actor.organization, "provider_id": draft.provider.id}
