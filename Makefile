@@ -34,7 +34,7 @@ setup: $(FOR_DEV) ## everything a contributor needs, into .venv (limit: the netw
 demo: $(FOR_RUN) ## the whole story on this machine, with a practice provider (no limit; with --once: 60 s)
 	@.venv/bin/tieline demo $(ARGS)
 
-serve: $(FOR_RUN) ## server, worker and console at http://127.0.0.1:8400, data in ./tieline-data (no limit)
+serve: $(FOR_RUN) ## server and worker at http://127.0.0.1:8400, data in ./tieline-data (no limit)
 	@.venv/bin/tieline serve $(ARGS)
 
 test: $(FOR_TEST) ## all tests but the slow ones (limit: 10 min)
