@@ -156,9 +156,7 @@ class Providers(Discovery):
 
         def load(connection: Connection) -> Page[ProviderVersion]:
             row = rows.found(connection, actor, provider)
-            query = select(provider_versions).where(provider_versions.c.provider_id == row.id)
-            newest_first = connection.execute(query.order_by(provider_versions.c.number.desc())).all()
-            return Page(items=views.versions(newest_first))
+            return Page(items=views.versions(rows.newest_first(connection, row.id)))
 
         return await self._db.read(load)
 

@@ -1,6 +1,6 @@
 """The queries of the registry: what an actor sees by a slug, and which version of it is meant."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, or_, select
@@ -10,6 +10,7 @@ from tieline.errors import NotConnectable, NotFound
 from tieline.providers.tables import provider_versions, providers
 
 INSTANCE = ""
+_FEW = 4
 
 
 def visible(actor: Actor) -> ColumnElement[bool]:
@@ -82,6 +83,17 @@ def current(connection: Connection, provider_id: str, *, pinned: str | None = No
     if row is None:
         raise NotConnectable("This provider has only drafts. Publish a version as stable or beta first.")
     return row
+
+
+def newest_first(connection: Connection, provider_id: str) -> Iterator[Row[Any]]:
+    """Every version without its source, a few at a time: each has a document of up to a megabyte."""
+    of = provider_versions.c
+    shown = (of.number, of.version, of.channel, of.digest, of.security_digest, of.published_at, of.resolved)
+    query: Select[Any] = _newest(provider_id).with_only_columns(*shown).limit(_FEW)
+    found = connection.execute(query).all()
+    while found:
+        yield from found
+        found = connection.execute(query.where(of.number < found[-1].number)).all()
 
 
 def _newest(provider_id: str, *first: ColumnElement[int]) -> Select[Any]:

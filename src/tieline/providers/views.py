@@ -1,13 +1,13 @@
 """Rows of the registry as outward values."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Row
 
 from tieline.manifest import Provider as Manifest
-from tieline.manifest.digest import change_class
+from tieline.manifest.digest import Change, change_class
 from tieline.manifest.support import not_yet
 from tieline.providers.types import AuthMethodSummary, Provider, ProviderSummary, ProviderVersion
 
@@ -48,18 +48,25 @@ def provider(row: Row[Any], version: Row[Any], manifest: Manifest) -> Provider:
     )
 
 
-def versions(newest_first: Sequence[Row[Any]]) -> tuple[ProviderVersion, ...]:
-    older = [*newest_first[1:], None]
-    return tuple(
-        ProviderVersion(
-            version=row.version,
-            channel=row.channel,
-            change="none" if before is None else change_class(before.resolved, row.resolved),
-            digest=row.digest,
-            security_digest=row.security_digest,
-            published_at=row.published_at,
-        )
-        for row, before in zip(newest_first, older, strict=True)
+def versions(newest_first: Iterable[Row[Any]]) -> tuple[ProviderVersion, ...]:
+    """Looks at two of them at a time, however many there are."""
+    found: list[ProviderVersion] = []
+    newer: Row[Any] | None = None
+    for row in newest_first:
+        if newer is not None:
+            found.append(_version(newer, change_class(row.resolved, newer.resolved)))
+        newer = row
+    return tuple(found) if newer is None else (*found, _version(newer, "none"))
+
+
+def _version(row: Row[Any], change: Change) -> ProviderVersion:
+    return ProviderVersion(
+        version=row.version,
+        channel=row.channel,
+        change=change,
+        digest=row.digest,
+        security_digest=row.security_digest,
+        published_at=row.published_at,
     )
 
 
