@@ -88,12 +88,12 @@ def current(connection: Connection, provider_id: str, *, pinned: str | None = No
 def newest_first(connection: Connection, provider_id: str) -> Iterator[Row[Any]]:
     """Every version without its source, a few at a time: each has a document of up to a megabyte."""
     of = provider_versions.c
-    shown = (of.number, of.version, of.channel, of.digest, of.security_digest, of.published_at, of.resolved)
-    query: Select[Any] = _newest(provider_id).with_only_columns(*shown).limit(_FEW)
-    found = connection.execute(query).all()
+    shown = [of.number, of.version, of.channel, of.digest, of.security_digest, of.published_at, of.resolved]
+    first = select(*shown).where(of.provider_id == provider_id).order_by(of.number.desc()).limit(_FEW)
+    found = connection.execute(first).all()
     while found:
         yield from found
-        found = connection.execute(query.where(of.number < found[-1].number)).all()
+        found = connection.execute(first.where(of.number < found[-1].number)).all()
 
 
 def _newest(provider_id: str, *first: ColumnElement[int]) -> Select[Any]:
