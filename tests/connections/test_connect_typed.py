@@ -29,6 +29,19 @@ async def test_a_wrong_key_is_said_on_the_page_and_nothing_is_stored(world):
     assert await world.count() == 0
 
 
+async def test_a_link_is_no_way_to_guess_keys(world):
+    provider = await world.register_key()
+    visit, other = await world.start(provider), await world.start(provider)
+    pages = [await typed(world, visit, {"apiKey": f"wrong-key-{number}"}) for number in range(30)]
+
+    refused = await typed(world, visit)
+
+    assert len(world.practice.calls) == 20
+    assert "too often" in pages[-1].message
+    assert isinstance(refused, Form)
+    assert isinstance(await typed(world, other), Redirect)
+
+
 async def test_an_empty_form_says_which_field(world):
     visit = await world.start(await world.register_key())
 

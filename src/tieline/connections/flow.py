@@ -32,12 +32,14 @@ from tieline.errors import (
     NotConfigured,
     NotConnectable,
     ProviderUnavailable,
+    RateLimited,
     SessionEnded,
     StorageUnavailable,
     TielineError,
 )
 from tieline.integrations.rows import client_row_id
 from tieline.integrations.views import redirect_uri
+from tieline.limits import Bucket, Limiter
 from tieline.manifest.inputs import read_inputs
 from tieline.manifest.templates import Missing, Unrenderable
 from tieline.protocols import oauth2 as protocol
@@ -47,6 +49,8 @@ from tieline.storage import Database
 
 _OPEN = ("new", "started")
 _MOST_PARAMETERS = 50
+_MOST_TRIES = 20
+"""Of typed credentials in one session: with more, its page would be a way to guess other people's."""
 
 
 class Flow:
@@ -63,6 +67,7 @@ class Flow:
         self._egress = egress
         self._completing = completing
         self._url = public_url
+        self._tries = Limiter()
 
     async def open(self, token: str, *, method: str | None = None, browser: str | None = None) -> Page:
         """The session's page. Consumes nothing: it may be reloaded, and previewed by a chat."""
@@ -249,6 +254,11 @@ class Flow:
     async def _try(self, opened: Opened, access: Access, typed: Mapping[str, str], browser: str | None) -> Page:
         """Typed credentials are checked at once; only good ones are kept, sealed, for the completion."""
         now = datetime.now(UTC)
+        try:
+            self._tries.charge([Bucket(opened.row.id, _MOST_TRIES, rules.SESSION_LIFE.total_seconds())])
+        except RateLimited as limited:
+            wait = f"Wait {-(-(limited.retry_after or 60) // 60):g} minutes, or start again at the application."
+            return self._form(opened, typed=typed, message=f"This was tried too often. {wait}")
         try:
             tried = access
             if access.method.oauth2 is not None:
