@@ -5,9 +5,10 @@ from tieline.errors import Unauthorized
 from tieline.organizations.keys import new_key
 
 KEY, OTHER = new_key().reveal(), new_key().reveal()
+AROUND = ["auth=Bearer%20KEY", "auth=Token+token=KEY", "KEY", "a=1;key=KEY"]
 
 
-@pytest.mark.parametrize("query", ["key=KEY", "a=1&key=KEY", "key=%74l_REST", "x[]=KEY&b", "kkkkkkkkk=KEY"])
+@pytest.mark.parametrize("query", ["key=KEY", "a=1&key=KEY", "key=%74l_REST", "x[]=KEY&b", "kkkkkkkkk=KEY", *AROUND])
 def test_a_key_in_the_query_is_found_and_the_rest_stays_as_it_was(query):
     query = query.replace("KEY", KEY).replace("REST", KEY[3:])
 

@@ -42,8 +42,8 @@ def _in_header(value: str) -> str | None:
 
 
 def _in_parameter(part: str) -> str | None:
-    value = unquote_plus(part.partition("=")[2])
-    return value if is_key(value) else None
+    """`token=tl_...`, `auth=Bearer+tl_...`, or a key that stands alone."""
+    return next((key for key in _KEY.findall(unquote_plus(part)) if is_key(key)), None)
 
 
 def _decoded(text: str) -> str:
