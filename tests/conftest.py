@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
+import structlog
 from sqlalchemy import make_url
 
 from tieline.storage.database import Database
@@ -27,6 +28,13 @@ from tieline.storage.migrate import migrate
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def usual_log() -> Iterator[None]:
+    """The command line sets the log up for its process, and its standard error is not the next test's."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
