@@ -200,3 +200,17 @@ async def test_a_job_that_takes_too_long_to_end_is_left_to_the_next_process(data
 
     (row,) = await rows(database)
     assert (row.due_at, row.leased_until) == (PAST, None)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_worker_that_is_woken_as_it_closes_ends(database, turns):
+    worker = Worker(database, {}, every=60)
+    await worker.start()
+    await asyncio.sleep(0.05)
+
+    worker.wake()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    closing = asyncio.create_task(worker.close())
+    assert await asyncio.wait({closing}, timeout=2) == ({closing}, set())

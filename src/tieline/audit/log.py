@@ -43,8 +43,7 @@ class Audit:
         await self._committer.close()
         if self._sealer:
             self._sealer.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._sealer
+            await asyncio.wait({self._sealer})
             # What stays unsealed is sealed at the next start.
             with suppress(StorageUnavailable, StorageFull):
                 await self.seal()

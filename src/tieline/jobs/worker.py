@@ -54,8 +54,7 @@ class Worker:
         """Claims no more, and lets what runs end; after `grace` seconds it is cancelled, and due again."""
         if self._loop:
             self._loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._loop
+            await asyncio.wait({self._loop})
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=grace)
             for task in late:
@@ -88,7 +87,9 @@ class Worker:
                 # Whatever it is, the loop goes on: nothing else would run the jobs.
                 _log.error("jobs.failed", **kind_and_steps(error))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._every)
+                # Not wait_for: before Python 3.12 that drops a cancel that comes together with the wake-up.
+                async with asyncio.timeout(self._every):
+                    await self._woken.wait()
 
     async def _prepare(self) -> None:
         periodic = [kind for kind, handler in self._handlers.items() if handler.every]

@@ -40,8 +40,7 @@ class Changes:
     async def close(self) -> None:
         if self._task:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})
 
     def seen(self, topic: str) -> int:
         """How often the topic has changed, as of the last poll."""

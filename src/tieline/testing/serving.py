@@ -79,7 +79,8 @@ class _Server(uvicorn.Server):
         while not self.leave.is_set():
             await self.on_tick(0)  # the Date header
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.leave.wait(), timeout=1)
+                async with asyncio.timeout(1):
+                    await self.leave.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listener in (*self.servers, *(sockets or ())):
