@@ -70,6 +70,7 @@ class PostgresqlStore:
         return create_async_engine(
             self._url,
             poolclass=pool,
+            hide_parameters=True,  # what is stored stands in no log and in no error
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "command_timeout": command_seconds,

@@ -107,7 +107,11 @@ def _run(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 def _engine(path: Path, *, size: int, begin: str, pragmas: tuple[str, ...]) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}", pool_size=size, max_overflow=0, connect_args={"check_same_thread": False}
+        f"sqlite:///{path}",
+        pool_size=size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,  # what is stored stands in no log and in no error
     )
 
     def connected(driver: DriverConnection, _: object) -> None:
