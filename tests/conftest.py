@@ -24,6 +24,8 @@ from sqlalchemy import make_url
 from tieline.storage.database import Database
 from tieline.storage.migrate import migrate
 
+from .tenants import Tenants, settle
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -68,6 +70,11 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = await Database.open(database_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def tenants(database: Database) -> Tenants:
+    return await database.write(settle)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,10 @@
-"""Two platforms that know nothing of each other, each with customers, and a vault."""
-
-from dataclasses import dataclass
+"""The registry, integrations and a vault on one database."""
 
 import pytest
 
-from tieline.actor import Actor
 from tieline.connections.access import Access
 from tieline.integrations import Integrations
 from tieline.integrations.registration import registration
-from tieline.organizations.organizations import create, platform_id
 from tieline.providers import Documents, Providers
 from tieline.providers import rows as provider_rows
 from tieline.providers.builtin import store
@@ -16,28 +12,6 @@ from tieline.storage.keyring import KeyRing
 from tieline.storage.vault import Vault
 
 from .documents import document_of
-
-
-@dataclass(frozen=True)
-class Tenants:
-    platform: Actor
-    acme: Actor
-    globex: Actor
-    rival: Actor
-    umbrella: Actor
-
-
-@pytest.fixture
-async def tenants(database) -> Tenants:
-    def make(connection):
-        platform = platform_id(connection)
-        rival = create(connection, "rival", parent_id="")
-        tree = {"platform": (platform, platform), "rival": (rival, rival)}
-        tree |= {slug: (create(connection, slug, parent_id=platform), platform) for slug in ("acme", "globex")}
-        tree["umbrella"] = (create(connection, "umbrella", parent_id=rival), rival)
-        return {name: Actor("library", "test", own, root) for name, (own, root) in tree.items()}
-
-    return Tenants(**await database.write(make))
 
 
 @pytest.fixture
