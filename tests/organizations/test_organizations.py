@@ -47,7 +47,7 @@ async def test_a_platform_sees_itself_and_its_customers_only(organizations, tena
         return {each.slug for each in (await organizations.list(actor)).items}
 
     assert await seen(tenants.platform) == {"default", "acme", "globex"}
-    assert await seen(tenants.rival) == {"rival", "umbrella", "initech"}
+    assert await seen(tenants.rival) == {"rival", "umbrella", "hooli"}
     assert await seen(tenants.acme) == {"acme"}
 
 
