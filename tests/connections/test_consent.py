@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tieline.connections import Reference
 from tieline.connections.tables import connect_sessions, connections, credentials
 from tieline.errors import AddressRefused, Forbidden, PathRefused, RateLimited, SealBroken, TielineError
 from tieline.integrations.tables import clients
+from tieline.providers.tables import providers
 from tieline.testing import PracticeProvider, practice_document, practice_key_document, serve
 
 pytestmark = pytest.mark.anyio
@@ -174,6 +175,25 @@ async def test_a_changed_organization_opens_no_seal(world):
 
     with pytest.raises(SealBroken):
         await world.hub.organization("other").connections.credentials(Reference(id=connection.id))
+
+
+async def test_a_connection_that_was_written_to_another_user_opens_no_seal(world):
+    connection = await world.imported(await world.register())
+    await world.change(update(connections).values(end_user="mallory"))
+
+    for reference in (Reference(end_user="mallory", provider="practice"), Reference(id=connection.id)):
+        with pytest.raises(SealBroken):
+            await world.acme.connections.credentials(reference)
+
+
+async def test_a_connection_that_was_written_to_another_provider_opens_no_seal(world):
+    connection = await world.imported(await world.register())
+    await world.register(id="other")
+    other = select(providers.c.id).where(providers.c.slug == "other").scalar_subquery()
+    await world.change(update(connections).values(provider_id=other))
+
+    with pytest.raises(SealBroken):
+        await world.acme.connections.credentials(connection.id)
 
 
 async def test_a_clients_secret_with_other_origins_does_not_open(world, moved, elsewhere):

@@ -60,12 +60,33 @@ async def test_a_sealed_secret_opens_in_its_own_row_and_under_its_own_origins_on
 
 async def test_deleting_takes_the_secrets_with_it(integrations, tenants, crm, database, vault):
     await integrations.put(tenants.platform, "crm", client_id="c1", client_secret="s1")
-    (client,) = await database.read(lambda connection: connection.execute(select(client_rows.c.id)).scalars().all())
+    query = select(client_rows.c.id, rows.c.provider_id).join(rows)
+    client, provider = await database.read(lambda connection: connection.execute(query).one())
 
+    def of_client(connection):
+        return registration_of_client(connection, vault, tenants.platform, provider, client)
+
+    before = await database.read(of_client)
     await integrations.delete(tenants.platform, "crm")
 
+    assert before.client_secret.reveal() == "s1"
     assert await database.read(lambda connection: connection.execute(select(client_rows)).all()) == []
-    assert await database.read(lambda connection: registration_of_client(connection, vault, client)) is None
+    assert await database.read(of_client) is None
+
+
+@pytest.mark.parametrize("whose", ["another platform", "another provider"])
+async def test_a_client_that_was_written_into_a_row_of_somebody_else_is_none(
+    integrations, tenants, crm, database, vault, whose
+):
+    await integrations.put(tenants.platform, "crm", client_id="c1", client_secret="s1")
+    query = select(client_rows.c.id, rows.c.provider_id).join(rows)
+    client, provider = await database.read(lambda connection: connection.execute(query).one())
+    actor = tenants.rival if whose == "another platform" else tenants.platform
+    provider = "prv_other" if whose == "another provider" else provider
+
+    found = await database.read(lambda open_: registration_of_client(open_, vault, actor, provider, client))
+
+    assert found is None
 
 
 async def test_admin_inputs_are_checked_and_secret_ones_never_returned(

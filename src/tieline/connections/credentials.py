@@ -164,9 +164,9 @@ class Credentials:
         return await self._db.write(claim)
 
     async def _save(self, actor: Actor, loaded: Loaded, fence: int, renewed: Access) -> Loaded:
-        sealed = self._loader.vault.seal(
-            renewed.grant.dump(), about=about(loaded.row.org, loaded.row.id, loaded.row.origins)
-        )
+        row = loaded.row
+        sealing = about(row.org, row.id, row.end_user, row.provider_id, row.origins)
+        sealed = self._loader.vault.seal(renewed.grant.dump(), about=sealing)
 
         def save(connection: Connection) -> bool:
             changed = connection.execute(

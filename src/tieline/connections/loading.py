@@ -1,5 +1,6 @@
 """From rows to an Access: opens the seal and brings the document, the registration and the inputs together."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,10 +41,11 @@ class Loader:
         # The newest version with the digest that was consented to: no document is read for a connection in use.
         version = row.effective_version or row.consented_version
         manifest = self.documents.load(connection, row.provider_id, version, row.variant)
-        used = registration_of_client(connection, self.vault, row.client_row_id) if row.client_row_id else None
+        used = registration_of_client(connection, self.vault, actor, row.provider_id, row.client_row_id)
         if used is None:
             used = registration(connection, self.vault, actor, row.provider_id, row.auth_method, row.variant)
-        grant = Grant.load(self.vault.open(credential.sealed, about=about(row.org, row.id, row.origins)))
+        sealing = about(row.org, row.id, row.end_user, row.provider_id, row.origins)
+        grant = Grant.load(self.vault.open(credential.sealed, about=sealing))
         access = Access(
             manifest=manifest,
             method_name=row.auth_method,
@@ -84,6 +86,7 @@ class Loader:
         return registration(connection, self.vault, actor, provider_id, method, variant)
 
 
-def about(organization: str, connection_id: str, origins: str) -> About:
-    """Where a credential is sealed: its row, and the text of the origins it may go to."""
-    return About(organization, "credentials", connection_id, "sealed", origins)
+def about(organization: str, connection_id: str, end_user: str, provider_id: str, origins: str) -> About:
+    """Where a credential is sealed: its row, whose it is, at whom, and the text of the origins it may go to."""
+    fixed = json.dumps([end_user, provider_id, origins])
+    return About(organization, "credentials", connection_id, "sealed", fixed)

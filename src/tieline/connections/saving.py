@@ -60,7 +60,8 @@ def save(connection: Connection, vault: Vault, actor: Actor, draft: Draft) -> Sa
     else:
         connection.execute(update(connections).where(connections.c.id == was.id).values(columns))
     grant = draft.access.grant
-    sealed = vault.seal(grant.dump(), about=about(actor.organization, identifier, origins))
+    sealing = about(actor.organization, identifier, draft.end_user, draft.provider.id, origins)
+    sealed = vault.seal(grant.dump(), about=sealing)
     _store_credential(connection, identifier, draft.access, sealed, was is not None)
     action = "connection.created" if was is None else "connection.reconnected"
     facts = {"provider": draft.provider.slug, "endUser": draft.end_user, "binding": draft.binding}

@@ -54,10 +54,18 @@ def registration(
     return _registration(vault, row, found[0] if found else None, source)
 
 
-def registration_of_client(connection: Connection, vault: Vault, client_row_id: str) -> Registration | None:
-    """The one that an existing connection was made with; None when it has been deleted."""
-    client = rows.client(connection, client_row_id)
-    return None if client is None else _registration(vault, rows.by_id(connection, client.integration_id), client, "")
+def registration_of_client(
+    connection: Connection, vault: Vault, actor: Actor, provider_id: str, client_row_id: str | None
+) -> Registration | None:
+    """The one that an existing connection was made with. None when it has been deleted, and where a row names a client
+    of somebody else, or of another provider."""
+    client = None if client_row_id is None else rows.client(connection, client_row_id)
+    row = None if client is None else rows.by_id(connection, client.integration_id)
+    if client is None or row is None or row.provider_id != provider_id:
+        return None
+    if {client.org, row.org} - {*actor.lineage}:
+        return None
+    return _registration(vault, row, client, "")
 
 
 def _registration(vault: Vault, row: Row[Any], client: Row[Any] | None, source: str) -> Registration:
