@@ -1,4 +1,4 @@
-"""The caller's side of a streamed call: the body as it comes, whether it went away, and a deadline for its idleness."""
+"""The caller's side of a streamed call: the body as it comes, whether it went away, and an end to its slowness."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -10,7 +10,9 @@ from starlette.types import Message, Receive, Scope, Send
 from tieline.errors import RequestTimeout
 
 IDLE = 60.0
-"""Seconds between two pieces of a body, in either direction."""
+"""Seconds that a caller may stand still, in either direction."""
+SLOWEST = 1024
+"""Bytes of its body in a second, by which a caller earns that time anew: a byte now and then does not hold a place."""
 
 
 class Gone(Exception):
@@ -25,7 +27,7 @@ class Caller:
         self.has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
         self._receive = receive
         self._send = send
-        self._idle = idle
+        self._idle = self._patience = idle
         self._read = asyncio.Event()
         if not self.has_body:
             self._read.set()
@@ -39,6 +41,7 @@ class Caller:
                 raise Gone
             more = message.get("more_body", False)
             if piece := message.get("body", b""):
+                self._patience = min(self._idle, self._patience + len(piece) / SLOWEST)
                 yield piece
         self._read.set()
 
@@ -68,8 +71,13 @@ class Caller:
             pass
 
     async def _next(self) -> Message:
+        """Only what is waited for the caller counts, and not what the provider makes it wait."""
+        now = asyncio.get_running_loop().time
+        started = now()
         try:
-            async with asyncio.timeout(self._idle):
+            async with asyncio.timeout(self._patience):
                 return await self._receive()
         except TimeoutError:
-            raise RequestTimeout(f"No piece of the body came for {self._idle:g} seconds.") from None
+            raise RequestTimeout("The body comes too slowly. Send it again, faster.") from None
+        finally:
+            self._patience -= now() - started
