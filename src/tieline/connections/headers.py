@@ -29,13 +29,16 @@ _SHARED_CACHE = frozenset({"public", "private", "s-maxage"})
 
 
 def upstream(headers: Headers) -> Headers:
-    """Those of the caller that the provider gets; the caller's own credentials are for Tieline alone."""
+    """Those of the caller that the provider gets; the caller's own credentials are for Tieline alone.
+
+    Many a framework reads X_Forwarded_For as X-Forwarded-For (RFC 3875, section 4.1.18), so both are dropped.
+    """
     named = _named_by_connection(headers)
     return tuple(
         (name, value)
         for name, value in headers
-        if (lower := name.lower()) not in _NOT_UPSTREAM
-        and lower not in named
+        if (lower := name.lower().replace("_", "-")) not in _NOT_UPSTREAM
+        and name.lower() not in named
         and not lower.startswith(_NOT_UPSTREAM_PREFIXES)
     )
 
