@@ -73,13 +73,18 @@ async def test_each_spelling_of_a_forbidden_address_is_refused_without_a_socket(
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1", "fe80::1%2"])
-async def test_a_name_that_resolves_to_a_forbidden_address_is_refused(fetch, sockets, address: str) -> None:
-    with sockets() as opened, pytest.raises(AddressRefused) as refused:
-        await fetch("https://inner.example/", Names([address]))
+@pytest.mark.parametrize("scheme", ["https", "http"])
+async def test_a_name_at_a_forbidden_address_is_like_one_that_does_not_exist(
+    fetch, sockets, caplog, scheme: str, address: str
+) -> None:
+    with sockets() as opened, pytest.raises(ProviderUnavailable) as refused:
+        await fetch(f"{scheme}://inner.example/", Names([address]))
+    with pytest.raises(ProviderUnavailable) as unknown:
+        await fetch(f"{scheme}://inner.example/", Names([]))
 
     assert opened == []
-    assert refused.value.facts == {"reason": "network", "host": "inner.example"}
-    assert address not in refused.value.detail
+    assert (refused.value.detail, refused.value.facts) == (unknown.value.detail, unknown.value.facts)
+    assert caplog.text.count("inner.example is not at a public address") == 1
 
 
 async def test_of_a_name_with_both_kinds_only_permitted_addresses_are_dialled(fetch, serve) -> None:
@@ -98,7 +103,7 @@ async def test_a_name_that_is_bound_anew_to_a_forbidden_address_is_refused(anywh
     request = HttpRequest("GET", f"http://rebound.example:{port}/")
 
     first = await egress.send(request, to=anywhere)
-    with pytest.raises(AddressRefused):
+    with pytest.raises(ProviderUnavailable):
         await egress.send(request, to=anywhere)
 
     assert first.body == b"ok"
@@ -143,10 +148,11 @@ async def test_a_refusal_by_the_socket_reaches_the_caller_as_one(addresses: list
 
     connector = TCPConnector(resolver=Lying(addresses), socket_factory=checked_socket)
     async with ClientSession(connector=connector) as session:
-        with sockets() as opened, pytest.raises(AddressRefused), translated(dial):
+        with sockets() as opened, pytest.raises(ProviderUnavailable) as refused, translated(dial):
             await call(session, "GET", target, (), None, dial)
 
     assert opened == []
+    assert refused.value.facts["reason"] == "dns"
 
 
 async def test_plain_http_to_a_public_address_is_refused(fetch, sockets) -> None:
@@ -173,7 +179,7 @@ async def test_what_a_listed_host_may_another_host_at_the_same_address_may_not(a
 
     await egress.send(HttpRequest("GET", f"http://inner.example:{port}/"), to=anywhere)
     for url in (f"http://other.example:{port}/", f"http://127.0.0.1:{port}/"):
-        with pytest.raises(AddressRefused):
+        with pytest.raises((AddressRefused, ProviderUnavailable)):
             await egress.send(HttpRequest("GET", url), to=anywhere)
 
     await egress.close()

@@ -15,7 +15,14 @@ from aiohttp import ClientResponse
 from tieline.egress.calls import call, logged
 from tieline.egress.dial import Dial
 from tieline.egress.failures import translated
-from tieline.egress.framing import check_method, declared_length, decoded_headers, incoming_headers, outgoing_headers
+from tieline.egress.framing import (
+    check_method,
+    check_status,
+    declared_length,
+    decoded_headers,
+    incoming_headers,
+    outgoing_headers,
+)
 from tieline.egress.policy import AddressPolicy
 from tieline.egress.pools import Pools, open_pools
 from tieline.egress.resolver import Lookup, SystemLookup
@@ -98,6 +105,7 @@ class Egress:
         if isinstance(data, Upload):
             data.failed = response.close  # or the answer would wait for the rest of a body that never comes
         with held(response):
+            check_status(response.status)
             arrived = incoming_headers(response.status, response.raw_headers)
             yield StreamedResponse(response.status, arrived, chunks(response, dial, idle=idle))
 
@@ -115,8 +123,9 @@ class Egress:
             raise AddressRefused(
                 f"{target.host} is not among the hosts that may be called here.", reason="origin", host=target.host
             )
-        dial = Dial(self._policy, target.host, named=self._policy.names(target.host), plain=target.plain)
-        if target.address and not dial.permits(target.host):
+        named, literal = self._policy.names(target.host), target.address is not None
+        dial = Dial(self._policy, target.host, named=named, plain=target.plain, literal=literal)
+        if literal and not dial.permits(target.host):
             raise dial.refusal([target.host])
         return target, dial
 

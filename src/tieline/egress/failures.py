@@ -17,7 +17,8 @@ _DETAILS = {
     "timeout": "The provider did not answer in time.",
     "connect": "No connection to the provider could be made.",
     "reset": "The provider broke the connection off.",
-    "dns": "The provider's host name cannot be found.",
+    "dns": "The provider's host name has no address that may be called. An operator can allow more than public "
+    "addresses: TIELINE_EGRESS_ALLOW.",
     "tls": "The provider's certificate cannot be trusted, or TLS failed.",
 }
 
@@ -44,9 +45,7 @@ def _explain(error: Exception, dial: Dial) -> TielineError:
         case aiohttp.ClientSSLError():
             return _unavailable("tls", dial)
         case aiohttp.ClientConnectorError():
-            if isinstance(error.os_error, DialRefused):
-                return dial.refusal(())
-            return _unavailable("connect", dial)
+            return _unavailable("dns" if isinstance(error.os_error, DialRefused) else "connect", dial)
         case TimeoutError():
             return _unavailable("timeout", dial)
         case aiohttp.ClientResponseError() | aiohttp.InvalidURL():

@@ -71,7 +71,7 @@ def declared_length(headers: Headers) -> int | None:
 
 
 def incoming_headers(status: int, raw: Sequence[tuple[bytes, bytes]]) -> Headers:
-    """The answer's headers as text, byte for byte (ISO 8859-1).
+    """The answer's headers as text, byte for byte (ISO 8859-1); of one that has no body, without the length of one.
 
     Raises ProviderUnreadable for an answer whose end, or whose lines, two parsers could see in two places (RFC 9112,
     section 6.3). aiohttp's parser refuses most of these itself, but is lenient with names and codings.
@@ -85,7 +85,16 @@ def incoming_headers(status: int, raw: Sequence[tuple[bytes, bytes]]) -> Headers
         raise _misframed("The provider's answer does not say clearly how long it is.")
     if any(_TOKEN.fullmatch(name) is None or _VALUE.fullmatch(value) is None for name, value in headers):
         raise _misframed("The provider's answer has a header that HTTP does not allow.")
-    return headers
+    bodiless = status in (204, 304)
+    return tuple(
+        pair for pair in headers if not bodiless or pair[0].lower() not in ("content-length", "transfer-encoding")
+    )
+
+
+def check_status(status: int) -> None:
+    """Of an answer that is passed on: no server could say another status (RFC 9110, section 15)."""
+    if not 200 <= status <= 599:
+        raise _misframed("The provider's answer has a status that HTTP does not know.")
 
 
 def decoded_headers(headers: Headers) -> Headers:

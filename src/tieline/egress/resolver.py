@@ -33,7 +33,7 @@ class SystemLookup:
 
 
 class CheckedResolver(AbstractResolver):
-    """Raises AddressRefused when a name has addresses, but none that may be dialled."""
+    """A name whose addresses may not be dialled is one that has none."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
