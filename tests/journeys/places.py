@@ -11,6 +11,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+from tests.canary.canary import Canary
+from tests.canary.mark import CLIENT_SECRET, KEY, PASSWORD
+from tests.canary.taps import Overheard
 
 from tieline import Hub, Secret
 from tieline.api import app
@@ -96,20 +99,30 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+def practising() -> PracticeProvider:
+    """A practice provider whose every secret the canary knows."""
+    ada = "ada@practice.example"
+    return PracticeProvider(client_secret=CLIENT_SECRET, api_keys={KEY: ada}, passwords={ada: PASSWORD})
+
+
 @dataclass
 class Ground:
-    """What a world stands on: which face the journeys use, the database, and the keys of the vault."""
+    """What a world stands on: which face the journeys use, the database, the keys of the vault, and who listens."""
 
     face: str
     database_url: str
     keys: str
+    canary: Canary
 
 
 @asynccontextmanager
 async def world_on(
     ground: Ground, practice: PracticeProvider, practice_url: str, *, egress: Egress | None = None
 ) -> AsyncIterator[World]:
-    """Everything but the practice provider is served here, on free ports of this machine."""
+    """Everything but the practice provider is served here, on free ports of this machine.
+
+    At its end no secret may have come out anywhere.
+    """
     port, application = free_port(), Application()
     settings = load_settings(
         {}, database_url=ground.database_url, keys=ground.keys, port=str(port), egress_allow="127.0.0.0/8"
@@ -117,7 +130,7 @@ async def world_on(
     async with (
         serve(application.app) as application.url,
         Hub.open(settings=settings, egress=egress) as hub,
-        serve(app(hub), port=port) as url,
+        serve(Overheard(app(hub), ground.canary), port=port) as url,
         # Loopback is plain http: reading the machine's authorities takes longer than many a journey.
         Browser(httpx2.AsyncClient(timeout=20, trust_env=False, verify=False)) as browser,
         httpx2.AsyncHTTPTransport(verify=False) as transport,
@@ -126,3 +139,4 @@ async def world_on(
         client = AsyncClient(url, key, transport=transport)
         acme = client.organization("acme") if ground.face == "http" else hub.organization("acme")
         yield World(hub, url, key, acme, practice, practice_url, application, browser)
+        assert await ground.canary.leaks(hub, ground.database_url) == []

@@ -1,6 +1,7 @@
 """Accounts that are opened by what a user types: keys in every place, passwords, and the client itself."""
 
 import pytest
+from tests.canary.mark import KEY, PASSWORD, WRONG_KEY
 
 from tieline import Reference
 from tieline.errors import CheckFailed, InvalidInputs, ReconnectRequired, Suspended
@@ -10,7 +11,7 @@ from .places import World
 
 pytestmark = pytest.mark.anyio
 
-KEY = "practice-key"
+OTHER = f"{KEY}-other"
 PATTERN = {"apiKey": {"pattern": "practice-[a-z]+", "patternMessage": "A key starts with practice-."}}
 
 
@@ -43,11 +44,11 @@ async def test_a_wrong_key_is_told_on_the_page_and_mended_there(world):
     provider = (await world.configured(practice_key_document(world.practice_url))).id
     session = await world.start(provider)
 
-    again = await world.visit(session, apiKey="wrong-key")
+    again = await world.visit(session, apiKey=WRONG_KEY)
     back = await world.browser.submit(again.form("connect"), apiKey=KEY)
 
     assert "does not accept this credential" in again.text
-    assert "wrong-key" not in again.text
+    assert WRONG_KEY not in again.text
     assert back.title == "The application"
     done = await world.acme.connect.complete(nonce=world.application.nonce, end_user="ada")
     assert done.result == "connected"
@@ -56,7 +57,7 @@ async def test_a_wrong_key_is_told_on_the_page_and_mended_there(world):
 async def test_a_user_name_and_a_password(world):
     provider = (await world.configured(practice_basic_document(world.practice_url))).id
 
-    done = await world.connect(provider, typed={"username": "ada@practice.example", "password": "practice-password"})
+    done = await world.connect(provider, typed={"username": "ada@practice.example", "password": PASSWORD})
 
     assert done.connection.provider_type == "basic"
     assert (await echoed(world, provider))["authenticated_by"] == "basic"
@@ -88,10 +89,8 @@ async def test_an_import_is_checked_and_renews_what_was_there(world):
     world.practice.api_keys.clear()
     check = await world.acme.connections.check(owned(provider))
     broken = await world.acme.connections.get(first.id)
-    world.practice.api_keys["practice-other"] = "ada@practice.example"
-    second, again = await world.acme.connections.upsert(
-        provider=provider, end_user="ada", inputs={"apiKey": "practice-other"}
-    )
+    world.practice.api_keys[OTHER] = "ada@practice.example"
+    second, again = await world.acme.connections.upsert(provider=provider, end_user="ada", inputs={"apiKey": OTHER})
 
     assert (new, again) == (True, False)
     assert (first.binding, first.account_id) == ("import", "person-1")
@@ -124,7 +123,7 @@ async def test_an_import_of_a_key_that_does_not_work_stores_nothing(world):
     provider = (await world.configured(practice_key_document(world.practice_url))).id
 
     with pytest.raises(CheckFailed):
-        await world.acme.connections.create(provider=provider, end_user="ada", inputs={"apiKey": "practice-nobody"})
+        await world.acme.connections.create(provider=provider, end_user="ada", inputs={"apiKey": WRONG_KEY})
 
     assert (await world.acme.connections.list()).items == ()
 

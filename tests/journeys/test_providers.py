@@ -10,17 +10,17 @@ import pytest
 import yaml
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from tests.canary.mark import KEY
 
 from tieline.egress import AddressPolicy, Egress
 from tieline.errors import Conflict, InvalidProvider, NotConnectable, NotFound, RateLimited
-from tieline.testing import PracticeProvider, practice_document, practice_key_document, serve
+from tieline.testing import practice_document, practice_key_document, serve
 
 from .certificates import write_certificate
-from .places import Ground, World, world_on
+from .places import Ground, World, practising, world_on
 
 pytestmark = pytest.mark.anyio
 
-KEY = "practice-key"
 CUSTOM = """
 name: My Custom API
 category: custom
@@ -39,7 +39,7 @@ rateLimits:
 @pytest.fixture
 async def example_com(ground: Ground, tmp_path) -> AsyncIterator[World]:
     """A world in which api.example.com is the practice provider, on its own port and with a certificate."""
-    practice, host = PracticeProvider(), "api.example.com"
+    practice, host = practising(), "api.example.com"
     certificate = write_certificate(tmp_path / "certificate.pem", host)
     # An address of its own, since others may be testing on this machine too.
     address = f"127.{secrets.randbelow(250) + 1}.{secrets.randbelow(250) + 1}.{secrets.randbelow(250) + 1}"

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.canary.mark import KEY
 
 from tieline.client import AsyncClient
 from tieline.errors import ReconnectRequired, Unauthorized
@@ -57,7 +58,7 @@ async def test_a_document_registered_here_is_connected_and_used_there_within_a_s
 
     provider = await world.acme.providers.register(practice_key_document(world.practice_url))
     started = time.monotonic()
-    made = await there.connections.create(provider=provider.id, end_user="ada", inputs={"apiKey": "practice-key"})
+    made = await there.connections.create(provider=provider.id, end_user="ada", inputs={"apiKey": KEY})
     async with there.http(made.id) as http:
         me = await http.get("/me")
     took = time.monotonic() - started
