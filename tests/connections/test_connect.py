@@ -93,15 +93,29 @@ async def test_an_unknown_state_is_a_page_and_takes_nothing(world):
     assert (await world.session(visit)).step == "started"
 
 
-async def test_another_browser_cannot_bring_the_code(world):
+@pytest.mark.parametrize("browser", [None, "", "x" * 43])
+async def test_another_browser_cannot_bring_the_code(world, browser):
     visit = await world.start(await world.register())
     await world.leave(visit)
     row, params = visit.callback
 
-    strangers = [await world.hub.connect.flow.callback(row, params, browser=each) for each in (None, "", "x" * 43)]
+    page = await world.hub.connect.flow.callback(row, params, browser=browser)
 
-    assert all(isinstance(page, Ended) and not page.ok for page in strangers)
+    assert (page.ok, page.code) == (False, "state-mismatch")
+    assert "connectSession.astray" in await world.actions()
+
+
+async def test_a_state_that_another_browser_has_brought_is_over_and_the_page_goes_on(world):
+    visit = await world.start(await world.register())
+    await world.leave(visit)
+    await world.hub.connect.flow.callback(*visit.callback, browser="x" * 43)
+
+    late = await world.come_back(visit)
+    await world.leave(visit)
+
+    assert (late.ok, late.code) == (False, "not-found")
     assert isinstance(await world.come_back(visit), Redirect)
+    assert (await world.complete(visit)).result == "connected"
 
 
 async def test_of_two_browsers_with_one_link_the_last_to_leave_comes_back(world):
@@ -127,7 +141,8 @@ async def test_a_code_that_comes_to_another_clients_address_is_refused(world):
     page = await world.hub.connect.flow.callback(address.rpartition("/")[2], visit.callback[1], browser=visit.browser)
 
     assert isinstance(page, Ended)
-    assert (await world.session(visit)).step == "started"
+    assert isinstance(await world.come_back(visit), Ended)
+    assert world.practice.codes_exchanged == 0
 
 
 async def test_an_answer_of_another_issuer_is_refused(world):
@@ -140,7 +155,8 @@ async def test_an_answer_of_another_issuer_is_refused(world):
     )
 
     assert isinstance(page, Ended)
-    assert isinstance(await world.come_back(visit), Redirect)
+    assert isinstance(await world.come_back(visit), Ended)
+    assert world.practice.codes_exchanged == 0
 
 
 async def test_the_same_nonce_and_user_get_the_same_answer_again(world):
@@ -373,6 +389,35 @@ async def test_a_token_endpoint_that_is_down_may_be_tried_again(world):
     world.practice.switches.token_answer = "json"
 
     assert (await world.complete(visit)).result == "connected"
+
+
+async def test_whoever_waited_for_a_completion_that_failed_in_passing_may_try_again_too(world):
+    visit = await world.visited(await world.register())
+    world.practice.switches.api_status = {"/v1/me": 503}
+    world.practice.switches.slow_seconds = 0.3
+    first = asyncio.create_task(world.complete(visit))
+    await world.until(lambda: world.practice.codes_exchanged == 1)
+
+    outcomes = await asyncio.gather(first, world.complete(visit), return_exceptions=True)
+    world.practice.switches.api_status = {}
+
+    assert [type(each) for each in outcomes] == [ProviderUnavailable, ProviderUnavailable]
+    assert (await world.complete(visit)).result == "connected"
+
+
+async def test_a_code_that_was_exchanged_meanwhile_is_not_exchanged_again(world):
+    """Between reading the session and claiming it another process exchanges the code, and fails after that."""
+    visit = await world.visited(await world.register())
+    stale = await world.session(visit)
+    world.practice.switches.api_status = {"/v1/me": 503}
+    with pytest.raises(ProviderUnavailable):
+        await world.complete(visit)
+    world.practice.switches.api_status = {}
+
+    completing = world.hub.connect._completing
+    done = await completing.complete(await world.acme.actor(), stale, binding="app")
+
+    assert (done.result, world.practice.codes_exchanged) == ("connected", 1)
 
 
 async def test_less_than_the_required_scopes_is_said_by_name(world):

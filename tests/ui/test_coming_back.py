@@ -29,11 +29,21 @@ async def test_another_browser_cannot_bring_the_code(stage: Stage) -> None:
     callback = await ours.submit_until(page.form("connect"), f"{stage.url}/oauth/callback/")
 
     stolen = await other.open(callback, until=RETURN_TO)
-    mine = await ours.open(callback, until=RETURN_TO)
+    late = await ours.open(callback, until=RETURN_TO)
 
     assert (stolen.status, stolen.location, stolen.title) == (400, None, "This did not start here")
+    assert (late.status, late.location) == (404, None)
     assert stage.practice.codes_exchanged == 0
-    assert (await stage.complete(nonce_in(mine.location or ""))).result == "connected"
+
+
+async def test_after_another_browser_brought_the_code_the_page_can_still_be_gone_on_from(stage: Stage) -> None:
+    ours, other = await stage.browser(), await stage.browser()
+    page = await ours.open(await stage.link(await stage.oauth(), return_to=RETURN_TO))
+    await other.open(await ours.submit_until(page.form("connect"), f"{stage.url}/oauth/callback/"))
+
+    back = await ours.submit_until(page.form("connect"), RETURN_TO)
+
+    assert (await stage.complete(nonce_in(back))).result == "connected"
 
 
 async def test_a_callback_at_another_clients_address_is_refused(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, Row, Select, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tieline import audit
@@ -94,10 +94,11 @@ class Completing:
             task.exception()
 
     async def _claimed(self, actor: Actor, row: Row[Any], binding: str) -> Completion:
-        if not await self._claim(row):
+        claimed = await self._claim(row)
+        if claimed is None:
             return await self._others(row)
         try:
-            return await self._make(actor, row, binding)
+            return await self._make(actor, claimed, binding)
         except (ProviderUnavailable, StorageUnavailable):
             # The code may still be good: the same nonce may be sent again.
             await self._release(row)
@@ -184,7 +185,8 @@ class Completing:
             callback=material["callback"],
         )
 
-    async def _claim(self, row: Row[Any]) -> bool:
+    async def _claim(self, row: Row[Any]) -> Row[Any] | None:
+        """The session as it is now: whoever had the claim before may have exchanged its code already."""
         now = datetime.now(UTC)
         free = or_(
             connect_sessions.c.step == "returned",
@@ -195,16 +197,23 @@ class Completing:
             .where(connect_sessions.c.id == row.id, free)
             .values(step="completing", claimed_until=now + rules.LEASE)
         )
-        return await self._db.write(lambda connection: connection.execute(change).rowcount == 1)
+
+        def claim(connection: Connection) -> Row[Any] | None:
+            claimed = connection.execute(change).rowcount == 1
+            return connection.execute(_same(row)).one() if claimed else None
+
+        return await self._db.write(claim)
 
     async def _others(self, row: Row[Any]) -> Completion:
         """Somebody else completes it right now (a reload, a retry): their answer."""
         deadline = asyncio.get_running_loop().time() + _WAIT
-        query = select(connect_sessions).where(connect_sessions.c.id == row.id)
         while asyncio.get_running_loop().time() < deadline:
-            again = await self._db.read(lambda connection: connection.execute(query).one())
+            again = await self._db.read(lambda connection: connection.execute(_same(row)).one())
             if again.step == "done":
                 return await self._repeat(again)
+            if again.step == "returned":
+                detail = "The provider could not be asked just now. Send the nonce again in a moment."
+                raise ProviderUnavailable(detail, retry_after=5)
             if again.step != "completing":
                 raise SessionEnded("This connect session is over. Start again.")
             await asyncio.sleep(_POLL)
@@ -249,6 +258,11 @@ class Completing:
         mine = (connect_sessions.c.id == row.id) & (connect_sessions.c.step == "completing")
         change = update(connect_sessions).where(mine).values(**columns)
         await self._db.write(lambda connection: connection.execute(change))
+
+
+def _same(row: Row[Any]) -> Select[Any]:
+    """The row of this session as it is now."""
+    return select(connect_sessions).where(connect_sessions.c.id == row.id)
 
 
 def _by_nonce(connection: Connection, actor: Actor, nonce: str) -> Row[Any] | None:

@@ -106,12 +106,16 @@ class Flow:
             return self._form(opened)
         oauth2 = access.method.oauth2
         mine = oauth2 is not None and hashed(state_of(oauth2, params)) == row.state_hash
-        if oauth2 is None or not mine or not opened.bound(browser) or row.client_row_id != client_row_id:
+        if oauth2 is None or not mine:
             return stranger_page(opened)
+        if not opened.bound(browser):
+            return await self._astray(opened, "browser")
+        if row.client_row_id != client_row_id:
+            return await self._astray(opened, "client")
         if row.step != "started":
             return self._again(opened, browser)
         if not is_issuers(access, oauth2, params):
-            return stranger_page(opened)
+            return await self._astray(opened, "issuer")
         problem = refusal_of(oauth2, params)
         if problem is not None:
             return await self._return(opened, {}, browser, result=problem)
@@ -159,6 +163,22 @@ class Flow:
         if opened.row.step != "returned":
             return self._again(opened, browser)
         return await self._return(opened, {}, browser, result={"result": "cancelled"})
+
+    async def _astray(self, opened: Opened, reason: str) -> Page:
+        """From another browser, at another client's address, or of another server: nothing is taken, and the state is
+        over. Whoever gets to see this address cannot bring the code to the browser that the state belongs to."""
+        row = opened.row
+        mine = (connect_sessions.c.id == row.id) & (connect_sessions.c.state_hash == row.state_hash)
+        change = update(connect_sessions).where(mine, connect_sessions.c.step == "started")
+
+        def forget(connection: Connection) -> None:
+            if connection.execute(change.values(step="new", state_hash=None)).rowcount == 1:
+                audit.record(
+                    connection, opened.actor, "connectSession.astray", row.id, outcome="refused", reason=reason
+                )
+
+        await self._db.write(forget)
+        return stranger_page(opened)
 
     async def _interstitial(self, nonce: str, browser: str | None) -> Opened | Ended:
         """The session whose page of ours asked; an application's nonce is for the application."""
