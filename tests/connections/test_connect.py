@@ -159,6 +159,16 @@ async def test_an_answer_of_another_issuer_is_refused(world):
     assert world.practice.codes_exchanged == 0
 
 
+@pytest.mark.parametrize(("required", "page_kind"), [(True, Ended), (False, Redirect)])
+async def test_an_answer_without_an_issuer_is_refused_where_the_provider_always_names_it(world, required, page_kind):
+    callback = {"requireIssuer": required}
+    visit = await world.start(await world.register(oauth2={"issuer": world.base, "callback": callback}))
+    await world.leave(visit)
+    visit.callback[1].pop("iss")
+
+    assert isinstance(await world.come_back(visit), page_kind)
+
+
 async def test_the_same_nonce_and_user_get_the_same_answer_again(world):
     visit = await world.visited(await world.register())
 

@@ -149,6 +149,13 @@ def test_a_missing_piece_is_named(document: dict[str, Any], path: str):
     assert faults(document)[path] == "missing_key"
 
 
+def test_who_has_to_name_the_issuer_must_have_one():
+    faulty = merge(OAUTH, {"oauth2": {"callback": {"requireIssuer": True}}})
+
+    assert faults(faulty)["/oauth2/issuer"] == "missing_key"
+    assert errors(merge(faulty, {"oauth2": {"issuer": "https://acme.example"}})) == []
+
+
 def test_metadata_stands_for_the_endpoints():
     document = {"name": "A", "authType": "oauth2", "oauth2": {"issuer": "https://acme.example"}}
 

@@ -16,9 +16,12 @@ def code_of(oauth2: OAuth2, params: Mapping[str, str]) -> str:
 
 
 def is_issuers(access: Access, oauth2: OAuth2, params: Mapping[str, str]) -> bool:
-    """False when the answer names another issuer than the document does (RFC 9207, section 2.4)."""
+    """False when the answer names another issuer than the document does, or none though this provider always does (RFC
+    9207, section 2.4)."""
     said = params.get("iss")
-    if said is None or oauth2.issuer is None:
+    if said is None:
+        return not oauth2.callback.require_issuer
+    if oauth2.issuer is None:
         return True
     try:
         return said == render_alt(oauth2.issuer, access.values())

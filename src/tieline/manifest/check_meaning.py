@@ -115,6 +115,9 @@ def _method(at: str, method: AuthMethod) -> Iterator[Fault]:
 
 
 def _oauth2(at: str, oauth2: OAuth2) -> Iterator[Fault]:
+    if oauth2.callback.require_issuer and oauth2.issuer is None:
+        message = "Nothing says who the issuer is that an answer has to name."
+        yield Fault(f"{at}/issuer", "missing_key", message, "Give issuer as the provider's metadata has it.")
     if oauth2.issuer or oauth2.resource:
         return
     hint = "Or give issuer (RFC 8414) or resource (RFC 9728), from whose metadata it is read."

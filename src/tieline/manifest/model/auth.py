@@ -49,6 +49,11 @@ class Callback(Model):
     code_param: str | None = "code"
     state_param: str | None = "state"
     error_param: str = "error"
+    require_issuer: bool = Field(
+        default=False,
+        description="the provider always says who answers (RFC 9207, authorization_response_iss_parameter_supported): "
+        "an answer without iss is refused",
+    )
     code: Template | None = Field(default=None, description="where the code is when source is webhook")
     match: dict[str, Template] = Field(
         default_factory=dict[str, str], description="webhook only: event field that names the pending connection"
