@@ -13,6 +13,7 @@ from tieline.testing import Browser, PracticeProvider, serve
 
 from .stage import Stage, free_port, fresh
 from .upstream import Upstream
+from .wire import Wire, on_the_wire
 
 
 @pytest.fixture
@@ -37,3 +38,9 @@ async def stage(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Stage]:
 async def browser() -> AsyncIterator[Browser]:
     async with Browser() as browser:
         yield browser
+
+
+@pytest.fixture
+async def wire(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Wire]:
+    async with on_the_wire(migrated_file, tmp_path / "data") as wire:
+        yield wire

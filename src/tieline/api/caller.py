@@ -22,12 +22,12 @@ class Gone(Exception):
 class Caller:
     """`body` is read by one reader at most; `send` waits for a slow caller, but not for ever."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, idle: float = IDLE) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self.has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
         self._receive = receive
         self._send = send
-        self._idle = self._patience = idle
+        self._patience = IDLE
         self._read = asyncio.Event()
         if not self.has_body:
             self._read.set()
@@ -41,14 +41,14 @@ class Caller:
                 raise Gone
             more = message.get("more_body", False)
             if piece := message.get("body", b""):
-                self._patience = min(self._idle, self._patience + len(piece) / SLOWEST)
+                self._patience = min(IDLE, self._patience + len(piece) / SLOWEST)
                 yield piece
         self._read.set()
 
     async def send(self, message: Message) -> None:
         """Raises Gone when the caller takes nothing for too long."""
         try:
-            async with asyncio.timeout(self._idle):
+            async with asyncio.timeout(IDLE):
                 await self._send(message)
         except TimeoutError:
             raise Gone from None
