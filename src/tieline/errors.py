@@ -12,6 +12,7 @@ TielineError
 ├── Conflict 409                  it exists already, or changed meanwhile
 ├── AmbiguousConnection 409       several accounts fit; say which
 ├── AccountMismatch 409           reconnecting brought another account
+├── SealBroken 409                a stored secret does not open: changed, put back, or moved from another row
 ├── ReconnectRequired 409         only the end user can mend this, by connecting again
 ├── Suspended 409                 the connection was switched off
 ├── NotConnectable 422            the provider, or this method of it, cannot be connected (yet)
@@ -31,7 +32,6 @@ TielineError
 ├── ProviderUnreadable 502        the provider answered something that is not what its document says
 ├── StorageUnavailable 503        the database is away; `retry_after` in seconds
 ├── StorageFull 507               the disk is full
-├── SealBroken 500                a stored secret does not open: changed, or moved from another row
 └── Misconfigured                 a refusal to start: settings, keys, schema
 
 `detail` is for people and says what to do next; `facts` are for machines. Neither ever holds a secret.
@@ -194,7 +194,7 @@ class StorageFull(TielineError):
 
 
 class SealBroken(TielineError):
-    code, title, status = "seal-broken", "A stored secret does not open", 500
+    code, title, status = "seal-broken", "A stored secret does not open", 409
 
 
 class Misconfigured(TielineError):

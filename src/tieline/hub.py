@@ -9,19 +9,22 @@ from types import TracebackType
 from typing import Any
 
 import httpx2
-from sqlalchemy import delete
+from sqlalchemy import Connection, delete
 
 from tieline import catalog
 from tieline.actor import PERMISSIONS, Actor
 from tieline.audit import Audit
+from tieline.audit.sealed import SEALED as of_audit
 from tieline.connections import Connect, Connections, Credentials, Loader, Proxy, Reference
 from tieline.connections.client import authorised_client
 from tieline.connections.rows import count_of_provider
+from tieline.connections.sealed import SEALED as of_connections
 from tieline.connections.tables import connect_sessions
 from tieline.egress import AddressPolicy, Egress
 from tieline.errors import Misconfigured
 from tieline.integrations import Integrations
-from tieline.jobs import Handler, Job, Worker
+from tieline.integrations.sealed import SEALED as of_integrations
+from tieline.jobs import Handler, Job, Worker, schedule
 from tieline.limits import Limiter
 from tieline.organizations import ApiKeys, Organizations
 from tieline.organizations.api_keys import create as create_key
@@ -31,12 +34,19 @@ from tieline.providers import Documents, Providers
 from tieline.providers.builtin import missing, store
 from tieline.settings import Settings, load_settings
 from tieline.storage import Database, migrate
+from tieline.storage.cells import ANSWERS
 from tieline.storage.changes import Changes
+from tieline.storage.key_changes import Keys
 from tieline.storage.keys import load_key_ring
 from tieline.storage.tables import idempotency
 from tieline.storage.vault import Vault
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+SEALED = (*of_connections, *of_integrations, *of_audit, ANSWERS)
+"""All that is sealed in the database: what rotating the keys has to seal anew."""
+RESEAL = "keys.reseal"
+_RESEAL_SECONDS = 20
 
 
 class Hub:
@@ -59,7 +69,10 @@ class Hub:
         self.connections = Connections(db, loader, self.egress, self.fresh, self.audit)
         self.connect = Connect(db, loader, self.egress, public_url=settings.url)
         self.proxy = Proxy(self.fresh, self.egress, self.audit, Limiter())
-        self.worker = Worker(db, {"purge": Handler(self._purge, every=timedelta(minutes=5))})
+        file = settings.key_file if settings.is_embedded and not settings.keys else None
+        self.keys = Keys(db, vault, SEALED, self.changes, file=file)
+        handlers = {"purge": Handler(self._purge, every=timedelta(minutes=5)), RESEAL: Handler(self._reseal)}
+        self.worker = Worker(db, handlers)
 
     @classmethod
     def open(
@@ -94,9 +107,11 @@ class Hub:
             ring = await load_key_ring(chosen, db)
             hub = cls(chosen, db, Vault(ring), egress=egress)
             await hub._store_catalog()
-            for part in (hub.audit, hub.changes, hub.worker):
+            for part in (hub.audit, hub.changes, hub.keys, hub.worker):
                 await part.start()
                 stack.push_async_callback(part.close)
+            if hub.keys.several:
+                await db.write(_reseal_soon)
             stack.push_async_callback(hub.egress.close)
             stack.push_async_callback(hub.fresh.drain)
             stack.push_async_callback(hub.connect.drain)
@@ -125,12 +140,22 @@ class Hub:
             document = catalog.document(slug)
             await self.db.write(lambda connection, document=document: store(connection, document))
 
+    async def _reseal(self, job: Job) -> None:
+        """What is sealed with another key than the first one; as long as there is any, again at once."""
+        done = await self.keys.reseal(seconds=_RESEAL_SECONDS)
+        if not done.finished:
+            await self.db.write(_reseal_soon)
+
     async def _purge(self, job: Job) -> None:
         """Sessions that ended a day ago, and answers to repeated requests whose day is over."""
         now = datetime.now(UTC)
         old = delete(connect_sessions).where(connect_sessions.c.expires_at < now - timedelta(days=1))
         over = delete(idempotency).where(idempotency.c.expires_at < now)
         await self.db.write(lambda connection: (connection.execute(old), connection.execute(over)))
+
+
+def _reseal_soon(connection: Connection) -> None:
+    schedule(connection, RESEAL, "", due_at=datetime.now(UTC))
 
 
 class Opening(AbstractAsyncContextManager[Hub]):

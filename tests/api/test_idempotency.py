@@ -113,7 +113,7 @@ async def test_a_stored_answer_is_sealed_and_opens_at_its_place_only(stage):
     assert answer["key"].encode() not in row.sealed
     await _set(stage, key="moved")
     response = await stage.http.post("/v1/api-keys", json={"name": "sealed"}, headers={"Idempotency-Key": "moved"})
-    assert problem(response) == (500, "seal-broken")
+    assert problem(response) == (409, "seal-broken")
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])

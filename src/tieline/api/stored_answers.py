@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 from tieline.actor import Actor
 from tieline.errors import Conflict
 from tieline.storage import Database
+from tieline.storage.cells import about_answer
 from tieline.storage.metadata import insert
 from tieline.storage.tables import idempotency
 from tieline.storage.vault import About, Vault
@@ -88,4 +89,4 @@ def _at(place: Claim) -> ColumnElement[bool]:
 
 
 def _about(place: Claim) -> About:
-    return About(place.organization, "idempotency", f"{place.actor}/{place.key}", "sealed")
+    return about_answer(place.organization, place.actor, place.key)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tieline.actor import Actor
 from tieline.audit import reading
+from tieline.audit.broken import BrokenSeals
 from tieline.audit.chain import Entry, Head, Walk
 from tieline.audit.committer import Also, Committer
 from tieline.audit.export import END, first_line, line
@@ -33,14 +34,17 @@ class Audit:
         self._vault = vault
         self._every = every
         self._committer = Committer(database)
+        self._broken = BrokenSeals(database)
         self._sealer: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        self._vault.on_broken = self._broken.start()
         self._sealer = asyncio.create_task(self._run(), name="tieline-audit-sealer")
 
     async def close(self) -> None:
         """Writes what waits, and seals it."""
         await self._committer.close()
+        await self._broken.close()
         if self._sealer:
             self._sealer.cancel()
             await asyncio.wait({self._sealer})
@@ -90,10 +94,18 @@ class Audit:
         """Seal everything there is; how many events that were."""
         total = 0
         for org in await self._database.read(waiting):
-            sealed = BATCH
-            while sealed == BATCH:
-                sealed = await self._seal(org)
-                total += sealed
+            try:
+                total += await self._seal_all(org)
+            except SealBroken:
+                # Its signing key was tampered with, which is written down; the others' chains go on.
+                _log.error("audit.seal.refused", organization=org)
+        return total
+
+    async def _seal_all(self, org: str) -> int:
+        total = sealed = await self._seal(org)
+        while sealed == BATCH:
+            sealed = await self._seal(org)
+            total += sealed
         return total
 
     async def _seal(self, org: str) -> int:

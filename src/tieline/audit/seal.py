@@ -75,14 +75,14 @@ def _key(connection: Connection, vault: Vault, org: str) -> Ed25519PrivateKey:
     if sealed:
         return _opened(vault, org, sealed)
     key = Ed25519PrivateKey.generate()
-    sealed = vault.seal(key.private_bytes_raw(), about=_about(org))
+    sealed = vault.seal(key.private_bytes_raw(), about=about(org))
     connection.execute(insert(audit_keys).values(org=org, sealed=sealed, created_at=datetime.now(UTC)))
     return key
 
 
 def _opened(vault: Vault, org: str, sealed: bytes) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(vault.open(sealed, about=_about(org)))
+    return Ed25519PrivateKey.from_private_bytes(vault.open(sealed, about=about(org)))
 
 
-def _about(org: str) -> About:
+def about(org: str) -> About:
     return About(org, "audit_keys", org, "sealed")

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 
 from tieline.errors import TielineError
+from tieline.hub import SEALED
 from tieline.settings import Settings
 from tieline.storage.database import Database
-from tieline.storage.keys import load_key_ring
+from tieline.storage.keys import fits, read_key_ring
 from tieline.storage.migrate import revisions, stored_revision
+from tieline.storage.rotation import counted
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _DEADLINE_SECONDS = 5
@@ -111,9 +113,15 @@ async def _keys_match(settings: Settings, db: Database) -> Check:
     if not settings.keys and not (settings.is_embedded and settings.key_file.exists()):
         return Check("keys match", "fail", "There is no key to compare.", "See the line about the key ring.")
     try:
-        ring = await load_key_ring(settings, db)
+        ring = await read_key_ring(settings, db)
+        await fits(ring, db)
     except TielineError as error:
         return Check("keys match", "fail", error.detail, "Start with the ring that this database was sealed with.")
+    others = [key_id for key_id in ring.keys if key_id != ring.primary]
+    left = await db.read(lambda connection: counted(connection, SEALED, others))
+    if any(left.values()):
+        named = ", ".join(f"{values} with {key_id}" for key_id, values in left.items() if values)
+        return Check("keys match", "warn", f"{ring.primary} seals; still sealed are {named}.", "tieline keys rotate")
     return Check("keys match", "ok", f"{len(ring.keys)} in the ring, sealing with {ring.primary}")
 
 

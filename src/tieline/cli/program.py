@@ -15,6 +15,7 @@ from tieline.cli import (
     doctor,
     init,
     integrations,
+    keys,
     migrate,
     organizations,
     providers,
@@ -64,6 +65,7 @@ for name, group in (
     ("organizations", organizations.group),
     ("api-keys", api_keys.group),
     ("audit", audit.group),
+    ("keys", keys.group),
 ):
     app.add_typer(group, name=name)
 

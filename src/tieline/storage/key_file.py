@@ -1,4 +1,4 @@
-"""The key file of an embedded install: mode 0600, made once, whole or not at all."""
+"""The key file of an embedded install: mode 0600, made once, and replaced whole or not at all."""
 
 import os
 import secrets
@@ -24,15 +24,17 @@ def make(file: Path) -> KeyRing:
     return KeyRing.parse(Secret(file.read_text()))
 
 
+def replace(file: Path, ring: KeyRing) -> None:
+    """Another ring in its place: a reader sees the old one or the new one, never a part."""
+    draft = _draft(file, ring.text)
+    draft.rename(file)
+    _sync(file.parent)
+
+
 def _create(file: Path, text: Secret) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = file.with_name(f".keys-{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    draft = _draft(file, text)
     try:
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(text.reveal() + "\n")
-            opened.flush()
-            os.fsync(opened.fileno())
         # Unlike renaming, linking never replaces a file that another process made meanwhile.
         os.link(draft, file)
     except FileExistsError:
@@ -40,6 +42,20 @@ def _create(file: Path, text: Secret) -> None:
     finally:
         draft.unlink()
     _sync(file.parent)
+
+
+def _draft(file: Path, text: Secret) -> Path:
+    draft = file.with_name(f".keys-{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(text.reveal() + "\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError:
+        draft.unlink()
+        raise
+    return draft
 
 
 def _sync(folder: Path) -> None:

@@ -47,7 +47,24 @@ class KeyRing:
     @property
     def text(self) -> Secret:
         """What `parse` reads."""
-        return Secret(",".join(f"{key_id}:{base64.b64encode(key).decode()}" for key_id, key in self.keys.items()))
+        ordered = sorted(self.keys, key=lambda key_id: key_id != self.primary)
+        return Secret(",".join(f"{key_id}:{base64.b64encode(self.keys[key_id]).decode()}" for key_id in ordered))
+
+    def joined_by(self, other: "KeyRing") -> "KeyRing":
+        """With the other's keys, which open; what seals stays."""
+        return KeyRing(self.primary, {**self.keys, **other.keys})
+
+    def led_by(self, key_id: str) -> "KeyRing":
+        """The same keys, of which this one seals. Raises KeyError."""
+        return KeyRing(key_id, {key_id: self.keys[key_id], **self.keys})
+
+    def without(self, key_id: str) -> "KeyRing":
+        return KeyRing(self.primary, {each: key for each, key in self.keys.items() if each != key_id})
+
+    def free_id(self) -> str:
+        """k1, k2 ...: the first behind all that are used."""
+        numbers = [int(key_id[1:]) for key_id in self.keys if re.fullmatch(r"k[0-9]{1,9}", key_id)]
+        return f"k{max(numbers, default=0) + 1}"
 
     def check_value(self, key_id: str) -> str:
         """Tells a wrong key from the right one, and gives neither away."""

@@ -12,32 +12,45 @@ from sqlalchemy import Connection, select, update
 from tieline.errors import Misconfigured
 from tieline.settings import Settings
 from tieline.storage import key_file
+from tieline.storage.changes import bump
 from tieline.storage.database import Database
 from tieline.storage.keyring import HOW, KeyRing
-from tieline.storage.metadata import insert
+from tieline.storage.metadata import alone, insert
 from tieline.storage.tables import encryption_keys
+
+TOPIC = "keys"
+"""Of `changes`: which keys there are, and which one seals."""
 
 
 async def load_key_ring(settings: Settings, database: Database) -> KeyRing:
-    """From the settings; for SQLite from its 0600 key file, which a fresh install makes.
-
-    Checked against what the database was sealed with. Raises Misconfigured.
-    """
-    if settings.keys:
-        ring = KeyRing.parse(settings.key_ring)
-    elif not settings.is_embedded:
-        raise Misconfigured(f"This database needs a key ring. {HOW}")
-    else:
-        ring = key_file.read(settings.key_file) or await _first(settings.key_file, database)
+    """As `read_key_ring`, checked against what the database was sealed with. Raises Misconfigured."""
+    ring = await read_key_ring(settings, database)
     await admit(ring, database)
     return ring
 
 
+async def read_key_ring(settings: Settings, database: Database) -> KeyRing:
+    """From the settings; for SQLite from its 0600 key file, which a fresh install makes. Raises Misconfigured."""
+    if settings.keys:
+        return KeyRing.parse(settings.key_ring)
+    if not settings.is_embedded:
+        raise Misconfigured(f"This database needs a key ring. {HOW}")
+    return key_file.read(settings.key_file) or await _first(settings.key_file, database)
+
+
 async def admit(ring: KeyRing, database: Database) -> None:
-    """Check the ring against the stored check values, and enter keys that are new. Raises Misconfigured."""
-    if await database.read(lambda connection: _entered(connection, ring)):
+    """Check the ring against the stored check values, enter keys that are new, and have the first one seal from now on.
+
+    Raises Misconfigured.
+    """
+    if await fits(ring, database):
         return
     await database.write(lambda connection: _enter(connection, ring))
+
+
+async def fits(ring: KeyRing, database: Database) -> bool:
+    """Whether the database already knows all these keys, and seals with the first one. Raises Misconfigured."""
+    return await database.read(lambda connection: _entered(connection, ring))
 
 
 def _entered(connection: Connection, ring: KeyRing) -> bool:
@@ -45,7 +58,8 @@ def _entered(connection: Connection, ring: KeyRing) -> bool:
     rows = connection.execute(select(encryption_keys)).all()
     for row in rows:
         if row.id not in ring.keys:
-            if row.state != "retired":
+            # With a new one nothing has been sealed yet: who is started anew before it learns of it goes on.
+            if row.state not in ("new", "retired"):
                 raise Misconfigured(
                     f"The key {row.id} is missing from the key ring, and rows are still sealed with it. "
                     "Put it back behind the first one."
@@ -53,19 +67,23 @@ def _entered(connection: Connection, ring: KeyRing) -> bool:
         elif not hmac.compare_digest(ring.check_value(row.id), row.check_value):
             raise Misconfigured(f"The key {row.id} is not the one that this database was sealed with.")
     states = {row.id: row.state for row in rows}
+    if states.get(ring.primary) == "retired":
+        raise Misconfigured(f"The key {ring.primary} was dropped, and may seal no more. Put another one first.")
     primary = [key_id for key_id, state in states.items() if state == "primary"]
     return primary == [ring.primary] and states.keys() >= ring.keys.keys()
 
 
 def _enter(connection: Connection, ring: KeyRing) -> None:
+    # Of servers that start at once with rings of their own, the second one must see what the first one entered.
+    alone(connection, "keys")
+    _entered(connection, ring)
     for key_id in ring.keys:
         row = {"id": key_id, "check_value": ring.check_value(key_id), "created_at": datetime.now(UTC)}
-        connection.execute(insert(connection, encryption_keys).values(**row, state="readable").on_conflict_do_nothing())
-    # Another process may have entered the same id with another key meanwhile.
-    _entered(connection, ring)
+        connection.execute(insert(connection, encryption_keys).values(**row, state="new").on_conflict_do_nothing())
     keys = encryption_keys.c
     connection.execute(update(encryption_keys).where(keys.state == "primary").values(state="readable"))
     connection.execute(update(encryption_keys).where(keys.id == ring.primary).values(state="primary"))
+    bump(connection, TOPIC)
 
 
 async def _first(file: Path, database: Database) -> KeyRing:

@@ -65,3 +65,9 @@ def now(connection: Connection) -> datetime:
     if connection.dialect.name == "sqlite":
         return datetime.now(UTC)
     return connection.execute(select(func.now())).scalar_one().astimezone(UTC)
+
+
+def alone(connection: Connection, name: str) -> None:
+    """Until the transaction ends, nobody else is past the same name. SQLite has one writer anyway."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"tieline {name}", 0))))

@@ -4,7 +4,8 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, T
 
 from tieline.storage.metadata import UtcDateTime, metadata
 
-# state: primary, readable, retired. `check_value` tells a wrong key from the right one and gives neither away.
+# state: new (never sealed anything), primary (seals), readable (sealed before), retired (dropped).
+# `check_value` tells a wrong key from the right one and gives neither away.
 encryption_keys = Table(
     "encryption_keys",
     metadata,

@@ -6,12 +6,13 @@ or its row given other origins, it does not open.
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tieline.errors import Misconfigured, SealBroken
+from tieline.errors import SealBroken
 from tieline.storage.keyring import KeyRing
 
 _VERSION = 1
@@ -30,29 +31,50 @@ class About:
 
 
 class Vault:
-    """Knows the keys; holds no state and touches no database."""
+    """Knows the keys, and touches no database. `on_broken` hears, in any thread, of every value that did not open."""
 
     def __init__(self, ring: KeyRing) -> None:
-        self._primary = ring.primary
-        self._ciphers = {key_id: AESGCM(key) for key_id, key in ring.keys.items()}
+        self.on_broken: Callable[[About, bytes], None] = _nothing
+        self.use(ring)
+
+    def use(self, ring: KeyRing) -> None:
+        """From now on. What other threads seal right now may still be sealed with the key of before."""
+        self._ring = ring, {key_id: AESGCM(key) for key_id, key in ring.keys.items()}
+
+    @property
+    def ring(self) -> KeyRing:
+        return self._ring[0]
 
     def seal(self, plain: bytes, *, about: About) -> bytes:
+        ring, ciphers = self._ring
         # A random nonce is safe for 2^32 values under one key.
         nonce = os.urandom(_NONCE_BYTES)
-        key_id = self._primary.encode()
-        ciphertext = self._ciphers[self._primary].encrypt(nonce, plain, _associated(about, key_id))
-        return bytes((_VERSION, len(key_id))) + key_id + nonce + ciphertext
+        ciphertext = ciphers[ring.primary].encrypt(nonce, plain, _associated(about, ring.primary.encode()))
+        return prefix(ring.primary) + nonce + ciphertext
 
     def open(self, blob: bytes, *, about: About) -> bytes:
-        """Raises SealBroken for what was changed or moved, Misconfigured for a key that the ring does not have."""
+        """Raises SealBroken for what was changed or moved, or sealed with a key that the ring does not have."""
+        try:
+            return self._opened(blob, about)
+        except SealBroken:
+            self.on_broken(about, blob)
+            raise
+
+    def _opened(self, blob: bytes, about: About) -> bytes:
         key_id, rest = _parts(blob, about)
-        cipher = self._ciphers.get(key_id.decode(errors="replace"))
+        cipher = self._ring[1].get(key_id.decode(errors="replace"))
         if cipher is None:
-            raise Misconfigured(f"The key {key_id.decode(errors='replace')} is missing from the key ring.")
+            name = ascii(key_id.decode(errors="replace"))
+            raise _broken(about, f"It names the key {name}, which is not in the key ring of this process.")
         try:
             return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _associated(about, key_id))
         except InvalidTag as error:
-            raise _broken(about) from error
+            raise _broken(about, "It was changed, put back, or moved from another row.") from error
+
+
+def prefix(key_id: str) -> bytes:
+    """What every blob begins with that this key sealed."""
+    return bytes((_VERSION, len(key_id))) + key_id.encode()
 
 
 def key_id(blob: bytes) -> str:
@@ -64,7 +86,7 @@ def _parts(blob: bytes, about: About) -> tuple[bytes, bytes]:
     """(key id, nonce and ciphertext)."""
     start = 2 + blob[1] if len(blob) > 1 else 0
     if not blob or blob[0] != _VERSION or len(blob) < start + _NONCE_BYTES + 16:
-        raise _broken(about)
+        raise _broken(about, "It is not a sealed value at all.")
     return blob[2:start], blob[start:]
 
 
@@ -75,10 +97,14 @@ def _associated(about: About, key_id: bytes) -> bytes:
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
-def _broken(about: About) -> SealBroken:
+def _broken(about: About, why: str) -> SealBroken:
     return SealBroken(
-        "A stored secret does not open: it was changed, or moved from another row. Restore it, or connect again.",
+        f"A stored secret does not open. {why} Restore it, enter it again, or connect again.",
         table=about.table,
         row=about.row,
         field=about.field,
     )
+
+
+def _nothing(about: About, blob: bytes) -> None:
+    pass
