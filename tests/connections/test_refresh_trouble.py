@@ -70,7 +70,7 @@ async def test_what_the_provider_asks_to_wait_is_waited(world):
 async def test_without_a_living_token_trouble_is_told_counted_and_cleared(world, answer):
     connection = await world.imported(await world.register())
     await world.age(connection, living=False)
-    world.practice.switches.token_answer = answer
+    world.practice.switches.token_answer, world.practice.switches.retry_after = answer, 0
 
     for _ in range(2):
         with pytest.raises(ProviderUnavailable) as caught:

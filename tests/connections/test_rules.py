@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tieline.connections.rules import backoff, needs_refresh, refresh_at, session_status, status_of
+from tieline.connections.rules import (
+    backoff,
+    is_worth_renewing,
+    needs_refresh,
+    pause,
+    refresh_at,
+    session_status,
+    status_of,
+)
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -33,8 +41,19 @@ def test_refresh_is_due_as_long_before_expiry_as_the_document_says():
     assert due == _in(3300)
 
 
-def test_a_short_life_is_refreshed_in_its_last_quarter():
-    assert refresh_at(issued_at=NOW, expires_at=_in(60), before=300, every=None, jitter=0) == _in(45)
+@pytest.mark.parametrize(("jitter", "share"), [(0, 0.8), (1, 0.75)])
+def test_refresh_is_due_between_75_and_80_percent_of_the_life(jitter, share):
+    assert refresh_at(issued_at=NOW, expires_at=_in(3600), jitter=jitter) == _in(3600 * share)
+
+
+def test_what_the_document_says_makes_it_no_earlier_than_that():
+    assert refresh_at(issued_at=NOW, expires_at=_in(60), before=300, jitter=0) == _in(48)
+
+
+def test_the_refresh_tokens_own_end_counts_as_well():
+    due = refresh_at(issued_at=NOW, expires_at=_in(86_400), refresh_expires_at=_in(1000), jitter=0)
+
+    assert due == _in(800)
 
 
 def test_a_life_that_is_over_already_is_due_at_once():
@@ -48,7 +67,7 @@ def test_without_expiry_refresh_is_never_due_unless_the_document_wants_it_regula
 
 def test_the_earlier_of_expiry_and_regularity_counts():
     assert refresh_at(issued_at=NOW, expires_at=_in(3600), before=300, every=60, jitter=0) == _in(60)
-    assert refresh_at(issued_at=NOW, expires_at=_in(60), before=300, every=3600, jitter=0) == _in(45)
+    assert refresh_at(issued_at=NOW, expires_at=_in(60), before=300, every=3600, jitter=0) == _in(48)
 
 
 @given(life=st.integers(0, 10**9), before=st.integers(0, 10**6))
@@ -85,6 +104,34 @@ def test_failures_wait_from_five_seconds_doubling_to_five_minutes():
 
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
     assert backoff(10_000).total_seconds() == 300
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked", "left", "seconds"),
+    [
+        (1, None, None, 5),
+        (7, None, None, 300),
+        (7, None, 40, 40),
+        (1, 120, 40, 120),
+        (1, 86_400, 40, 3600),
+        (2, None, 0, 0),
+        (3, None, 0, 20),
+        (1, 7, 0, 7),
+    ],
+)
+def test_a_pause_is_what_was_asked_and_ours_ends_with_the_living_token(failures, asked, left, seconds):
+    life = None if left is None else timedelta(seconds=left)
+
+    assert pause(failures, asked=asked, left=life).total_seconds() == seconds
+
+
+def test_a_token_refused_however_often_it_is_renewed_waits_up_to_an_hour():
+    waits = [
+        next(age for age in range(0, 4000, 20) if is_worth_renewing(refusals, timedelta(seconds=age)))
+        for refusals in range(12)
+    ]
+
+    assert waits == [0, 0, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]
 
 
 @pytest.mark.parametrize(

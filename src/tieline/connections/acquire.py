@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import cast
 
 from tieline.connections.access import Access
 from tieline.connections.grant import read_grant
@@ -12,6 +13,7 @@ from tieline.errors import (
     NotConfigured,
     NotConnectable,
     ProviderRefused,
+    ProviderUnavailable,
     ProviderUnreadable,
     ReconnectRequired,
     TielineError,
@@ -19,9 +21,11 @@ from tieline.errors import (
 from tieline.manifest import OAuth2, Request
 from tieline.manifest.templates import Missing, Unrenderable, passes
 from tieline.protocols import oauth2 as protocol
-from tieline.runner import Outcome, Setting, error_code, run
+from tieline.runner import Outcome, Setting, error_code, retry_after, run
 
 _CLIENT_ERRORS = {"invalid_client", "unauthorized_client"}
+_BUSY_ERRORS = {"temporarily_unavailable", "server_error"}
+"""RFC 6749, section 4.1.2.1; token endpoints answer them as well, some with status 200."""
 DEADLINE = 20.0
 """Seconds; under half of the lease on a refresh."""
 
@@ -131,7 +135,14 @@ async def _token_call(
         keep_refresh_token=refresh.keep_refresh_token,
     )
     kept = {**access.grant.values, **access.untyped(captured)}
-    return replace(access, grant=replace(grant, values=kept))
+    return replace(access, grant=replace(grant, values=kept, client_id=client_id(access)))
+
+
+def client_id(access: Access) -> str | None:
+    """Of the client that a token call would name now."""
+    client = access.values()["client"]
+    found: object = cast("Mapping[str, object]", client).get("id")
+    return found if isinstance(found, str) else None
 
 
 def _judged(access: Access, outcome: Outcome) -> Mapping[str, object]:
@@ -149,6 +160,10 @@ def _judged(access: Access, outcome: Outcome) -> Mapping[str, object]:
             "The provider does not accept the client id or the client secret. Check them in the integration.",
             error=error,
         )
+    if error in _BUSY_ERRORS:
+        headers = () if outcome.response is None else outcome.response.headers
+        wait = retry_after(headers, now=datetime.now(UTC))
+        raise ProviderUnavailable("The provider is busy or failing. Try again later.", retry_after=wait, error=error)
     if error is None and not isinstance(body, Mapping):
         raise ProviderUnreadable("The token endpoint answered something that is not a token answer.")
     if any(passes(test, seen) for test in dead_if):

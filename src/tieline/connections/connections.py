@@ -12,8 +12,9 @@ from tieline.actor import Actor
 from tieline.audit import Audit, record
 from tieline.connections import acquire, rows, views
 from tieline.connections.checks import Checked, check
-from tieline.connections.credentials import Credentials, is_renewable, require_usable
+from tieline.connections.credentials import Credentials, require_usable
 from tieline.connections.explaining import explain
+from tieline.connections.freshness import is_renewable
 from tieline.connections.importing import Importing
 from tieline.connections.loading import Loaded, Loader
 from tieline.connections.rows import Reference, as_reference

@@ -1,26 +1,39 @@
 """Fresh credentials: claim, call, save. One refresh reaches the provider, however many callers there are.
 
 The claim is committed before the call, with a fence and a lease; the answer is saved only where that claim still
-stands. While the old access token lives, it is served when a refresh fails for a reason that passes.
+stands. While the old access token lives, it is served when a refresh fails for a reason that passes, or takes long.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from sqlalchemy import Connection, update
 
 from tieline import audit
 from tieline.actor import Actor
-from tieline.connections import acquire, rows, rules
+from tieline.connections import acquire, claims, rows, rules
 from tieline.connections.access import Access
+from tieline.connections.claims import Claim
+from tieline.connections.freshness import (
+    CLIENT_CHANGED,
+    is_claimed,
+    is_due,
+    is_in_vain,
+    is_renewable,
+    life_left,
+    lives,
+    mark_of,
+    token_of,
+)
 from tieline.connections.loading import Loaded, Loader, about
 from tieline.connections.outage import Outages
 from tieline.connections.rows import Reference
 from tieline.connections.saving import credential_columns
-from tieline.connections.tables import credentials
+from tieline.connections.tables import connections
 from tieline.connections.views import restart
 from tieline.egress import Egress
 from tieline.errors import (
@@ -29,51 +42,69 @@ from tieline.errors import (
     ProviderUnavailable,
     ProviderUnreadable,
     ReconnectRequired,
+    StorageFull,
+    StorageUnavailable,
     Suspended,
     TielineError,
 )
 from tieline.storage import Database
-from tieline.storage.metadata import now as database_now
 
 _LOG = structlog.get_logger(__name__)
-_POLL = 0.1
+_EARLIEST_POLL, _LATEST_POLL = 0.1, 0.5
+_PATIENCE = 1.0
+"""Seconds that a caller whose token lives waits for the next one."""
 _WAIT = 30.0
 """Seconds that a caller waits for somebody else's refresh when the old token is over."""
 _RETRY_AFTER = 5.0
 """Seconds, where the provider does not say."""
-_LONGEST_OUTAGE = timedelta(hours=1)
+_MESSAGES = {
+    "grant-revoked": "The provider no longer accepts the grant. The user must connect again.",
+    "refresh-unknown": "The answer to a refresh was lost, the new refresh token with it. The user must connect again.",
+    CLIENT_CHANGED: "The grant was given to another client id than the integration has now. Set that one again, or "
+    "the user must connect again.",
+}
 
 
 class Credentials:
     """What `current` gives is fresh enough to use at once."""
 
-    def __init__(self, db: Database, loader: Loader, egress: Egress) -> None:
+    def __init__(
+        self,
+        db: Database,
+        loader: Loader,
+        egress: Egress,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._db = db
         self._loader = loader
         self._egress = egress
+        self._clock = clock
+        self._ahead = timedelta()
         self._outages = Outages()
         self._running: dict[str, asyncio.Task[Loaded]] = {}
 
     async def current(self, actor: Actor, reference: Reference, *, stale: str | None = None) -> Loaded:
-        """The account with a credential that can be used now. `stale` is an access token just seen refused.
+        """The account with a credential that can be used now. `stale` is an access token just seen refused; it comes
+        back where another would be refused as well.
 
         Raises ReconnectRequired, Suspended, ProviderUnavailable, and what rows.find raises.
         """
         loaded = await self._load(actor, reference)
         require_usable(loaded)
-        if not _due(loaded, stale=stale, now=datetime.now(UTC)):
+        now = self._now()
+        if not is_due(loaded, stale, now) or (lives(loaded, None, now) and is_in_vain(loaded, stale, now)):
             return loaded
-        return await self._refreshed(actor, loaded, stale=stale)
+        return await self._refreshed(actor, loaded, stale=stale, refused=stale is not None)
 
     async def renew(self, actor: Actor, reference: Reference) -> Loaded:
         """A refresh now, due or not. Raises as `current` does."""
         loaded = await self._load(actor, reference)
         require_usable(loaded)
-        lives = loaded.access.method.renewal == "none" or _lives(loaded, None, datetime.now(UTC))
-        if lives and not is_renewable(loaded):
+        served = loaded.access.method.renewal == "none" or lives(loaded, None, self._now())
+        if served and not is_renewable(loaded):
             return loaded
-        token = loaded.access.grant.access_token
-        return await self._refreshed(actor, loaded, stale=token.reveal() if token else None)
+        return await self._refreshed(actor, loaded, stale=token_of(loaded), refused=False)
 
     async def to_check(self, actor: Actor, reference: Reference) -> Loaded:
         """As `current`; but where no refresh can mend what the provider refused, it may be asked again."""
@@ -93,18 +124,33 @@ class Credentials:
         """Waits for the refreshes under way, so that a stop loses nothing."""
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
+    def _now(self) -> datetime:
+        """By the database's clock, as far as it was seen."""
+        return self._clock() - self._ahead
+
     async def _load(self, actor: Actor, reference: Reference) -> Loaded:
         return await self._db.read(lambda connection: self._loader.load(connection, actor, reference))
 
-    async def _refreshed(self, actor: Actor, loaded: Loaded, *, stale: str | None) -> Loaded:
+    async def _refreshed(self, actor: Actor, loaded: Loaded, *, stale: str | None, refused: bool) -> Loaded:
         """Callers in this process share one refresh; a caller that goes away does not stop it."""
         key = loaded.row.id
         task = self._running.get(key)
         if task is None:
-            task = asyncio.create_task(self._refresh(actor, loaded, stale))
+            task = asyncio.create_task(self._refresh(actor, loaded, stale, refused))
             self._running[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
-        renewed = await asyncio.shield(task)
+        if lives(loaded, stale, self._now()):
+            done, _ = await asyncio.wait({task}, timeout=_PATIENCE)
+            if not done:
+                return loaded
+        try:
+            renewed = await asyncio.shield(task)
+        except (ReconnectRequired, Suspended):
+            raise
+        except TielineError:
+            if not lives(loaded, stale, self._now()):
+                raise
+            renewed = loaded
         # It may have been suspended while the provider was asked.
         require_usable(renewed)
         return renewed
@@ -115,147 +161,146 @@ class Credentials:
             # Asked for here, so that a failure nobody waits for any more is not reported as lost.
             task.exception()
 
-    async def _refresh(self, actor: Actor, loaded: Loaded, stale: str | None) -> Loaded:
+    async def _refresh(self, actor: Actor, loaded: Loaded, stale: str | None, refused: bool) -> Loaded:
         """By this process, or by whoever has the claim; theirs is waited for only when the old token is over."""
-        deadline = asyncio.get_running_loop().time() + _WAIT
+        time = asyncio.get_running_loop().time
+        deadline, poll = time() + _WAIT, _EARLIEST_POLL
         was = loaded.credential.version
-        while asyncio.get_running_loop().time() < deadline:
+        lease = rules.lease(loaded.access.method.refresh.rotation)
+        tried = False
+        while time() < deadline:
             wait = self._outages.wait(_door(loaded))
             if wait is not None:
-                return self._living(loaded, stale, ProviderUnavailable("The provider is down.", retry_after=wait))
-            # Only the database's clock says whether a claim is over.
-            fence = await self._claim(loaded)
-            if fence is not None:
-                return await self._call(actor, loaded, fence, stale)
-            if _lives(loaded, stale, datetime.now(UTC)):
+                raise ProviderUnavailable("The provider is down.", retry_after=wait)
+            # The first time, only the database's clock says whether somebody's claim is over.
+            held = None
+            if not tried or not is_claimed(loaded, self._now()):
+                tried, began = True, time()
+                held = await self._claim(loaded, lease, stale)
+                # After a long stop, the lease might end during the call.
+                if held is not None and time() - began < lease.total_seconds() - acquire.DEADLINE:
+                    return await self._call(actor, loaded, held, stale, refused, until=began + lease.total_seconds())
+            if held is None and not is_due(loaded, stale, self._now()):
                 return loaded
-            await asyncio.sleep(_POLL)
+            if lives(loaded, stale, self._now()):
+                return loaded
+            await asyncio.sleep(poll)
+            poll = min(poll * 1.5, _LATEST_POLL)
             loaded = await self._load(actor, Reference(id=loaded.row.id))
             require_usable(loaded)
             if loaded.credential.version != was:
                 return loaded
         raise ProviderUnavailable("The refresh takes long. Try again in a moment.", retry_after=_RETRY_AFTER)
 
-    async def _call(self, actor: Actor, loaded: Loaded, fence: int, stale: str | None) -> Loaded:
+    async def _claim(self, loaded: Loaded, lease: timedelta, stale: str | None) -> Claim | None:
+        """None when somebody else holds it, or has renewed it meanwhile. Raises ProviderUnavailable after a failure."""
+
+        def due(now: datetime) -> bool:
+            return is_due(loaded, stale, now)
+
+        claimed = await self._db.write(lambda open_: claims.claim(open_, loaded.credential, lease=lease, due=due))
+        self._ahead = self._clock() - claimed.now
+        if claimed.wait is not None and not lives(loaded, stale, claimed.now):
+            detail = "The last refresh failed, and the provider is not asked again yet."
+            raise ProviderUnavailable(detail, retry_after=claimed.wait.total_seconds())
+        return claimed.claim
+
+    async def _call(
+        self, actor: Actor, loaded: Loaded, held: Claim, stale: str | None, refused: bool, *, until: float
+    ) -> Loaded:
         try:
-            renewed = await acquire.renewed(loaded.access, self._egress, now=datetime.now(UTC))
-        except (ReconnectRequired, ProviderRefused) as refusal:
-            return await self._refused(actor, loaded, fence, stale, refusal)
+            renewed = await acquire.renewed(loaded.access, self._egress, now=self._now())
+        except ProviderRefused as refusal:
+            self._outages.over(_door(loaded))
+            if refusal.facts.get("error") != "invalid_grant":
+                await self._passing(loaded, held, stale, refusal)
+            return await self._final(actor, loaded, held, refusal)
+        except ReconnectRequired as refusal:
+            return await self._final(actor, loaded, held, refusal)
         except TielineError as problem:
-            return await self._passing(loaded, fence, stale, problem)
+            await self._passing(loaded, held, stale, problem)
         self._outages.over(_door(loaded))
-        return await self._save(actor, loaded, fence, renewed)
+        refusals = loaded.access.grant.refusals + 1 if refused else 0
+        renewed = replace(renewed, grant=replace(renewed.grant, refusals=refusals))
+        return await self._save(actor, loaded, held, renewed, until=until)
 
-    async def _claim(self, loaded: Loaded) -> int | None:
-        """The fence of this refresh; None when somebody else holds the claim, or has renewed it meanwhile."""
-        seen = loaded.credential
-
-        def claim(connection: Connection) -> int | None:
-            now = database_now(connection)
-            free = credentials.c.claimed_until.is_(None) | (credentials.c.claimed_until < now)
-            changed = connection.execute(
-                update(credentials)
-                .where(credentials.c.connection_id == seen.connection_id, credentials.c.version == seen.version, free)
-                .where(credentials.c.state != "dead", credentials.c.fence == seen.fence)
-                .values(fence=seen.fence + 1, claimed_until=now + rules.LEASE, attempt=now.isoformat())
-            )
-            return seen.fence + 1 if changed.rowcount == 1 else None
-
-        return await self._db.write(claim)
-
-    async def _save(self, actor: Actor, loaded: Loaded, fence: int, renewed: Access) -> Loaded:
+    async def _save(self, actor: Actor, loaded: Loaded, held: Claim, renewed: Access, *, until: float) -> Loaded:
         row = loaded.row
         sealing = about(row.org, row.id, row.end_user, row.provider_id, row.origins)
         sealed = self._loader.vault.seal(renewed.grant.dump(), about=sealing)
+        granted = renewed.grant.scopes
+        changed = granted != loaded.access.grant.scopes
 
-        def save(connection: Connection) -> bool:
-            changed = connection.execute(
-                update(credentials)
-                .where(*_still(loaded, fence))
-                .values(**credential_columns(renewed, sealed), version=loaded.credential.version + 1)
-            )
-            if changed.rowcount == 1:
-                rows.mark(connection, loaded.row.id, state="ok", code=None, message=None)
-                audit.record(connection, actor, "credential.refreshed", loaded.row.id)
-            return changed.rowcount == 1
+        def save(connection: Connection) -> None:
+            if not claims.save(connection, held, credential_columns(renewed, sealed)):
+                return
+            rows.mark(connection, row.id, state="ok", code=None, message=None)
+            if changed:
+                scopes = {**row.scopes, "granted": list(granted)}
+                connection.execute(update(connections).where(connections.c.id == row.id).values(scopes=scopes))
+            audit.record(connection, actor, "credential.refreshed", row.id)
 
-        await self._keep_trying(lambda: self._db.write(save))
-        return await self._load(actor, Reference(id=loaded.row.id))
+        await self._keep_trying(lambda: self._db.write(save), until=until)
+        return await self._load(actor, Reference(id=row.id))
 
-    async def _keep_trying(self, save: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        """A rotated refresh token exists only here until it is stored: the database gets some seconds to come back."""
-        for pause in (0.2, 0.5, 1.0, 2.0, 4.0):
+    async def _keep_trying(self, save: Callable[[], Coroutine[Any, Any, object]], *, until: float) -> None:
+        """A rotated refresh token exists only here until it is stored: the database gets the lease to come back."""
+        pause = 0.2
+        while True:
             try:
                 await save()
-            except TielineError:
+            except (StorageUnavailable, StorageFull):
+                if asyncio.get_running_loop().time() + pause > until:
+                    raise
                 await asyncio.sleep(pause)
+                pause = min(pause * 2, 4.0)
             else:
                 return
-        await save()
 
-    async def _refused(
-        self, actor: Actor, loaded: Loaded, fence: int, stale: str | None, refusal: TielineError
-    ) -> Loaded:
-        """The provider said no. Only `invalid_grant` is final, and only if nobody else has won meanwhile."""
-        self._outages.over(_door(loaded))
-        if isinstance(refusal, ProviderRefused) and refusal.facts.get("error") != "invalid_grant":
-            return await self._passing(loaded, fence, stale, refusal)
+    async def _final(self, actor: Actor, loaded: Loaded, held: Claim, refusal: TielineError) -> Loaded:
+        """Only the user can mend it, if nobody else has won meanwhile."""
         again = await self._load(actor, Reference(id=loaded.row.id))
         if again.credential.version != loaded.credential.version:
             return again
-        lost = loaded.credential.attempt is not None
-        code = "refresh-unknown" if lost else "grant-revoked"
+        attempt, grant = loaded.credential.attempt, loaded.access.grant
+        if grant.client_id not in (None, acquire.client_id(loaded.access)):
+            code, state = CLIENT_CHANGED, "ok"
+        elif rules.is_unknown(loaded.access.method.refresh.rotation, attempt):
+            code, state = "refresh-unknown", "refresh_unknown"
+        else:
+            code, state = "grant-revoked", "dead"
 
         def bury(connection: Connection) -> bool:
-            changed = connection.execute(
-                update(credentials)
-                .where(*_still(loaded, fence))
-                .values(state="refresh_unknown" if lost else "dead", claimed_until=None, refresh_at=None)
-            )
-            if changed.rowcount == 1:
-                message = "The provider no longer accepts the grant. The user must connect again."
-                rows.mark(connection, loaded.row.id, state="reconnect", code=code, message=message)
+            buried = claims.bury(connection, held, state=state, attempt=attempt)
+            if buried:
+                rows.mark(connection, loaded.row.id, state="reconnect", code=code, message=_MESSAGES[code])
                 audit.record(connection, actor, "connection.reconnectRequired", loaded.row.id, reason=code)
-
-            return changed.rowcount == 1
+            return buried
 
         if not await self._db.write(bury):
             return await self._load(actor, Reference(id=loaded.row.id))
-        raise _reconnect(loaded) from refusal
+        raise _reconnect(loaded, code) from refusal
 
-    async def _passing(self, loaded: Loaded, fence: int, stale: str | None, problem: TielineError) -> Loaded:
-        """Backs off, marks nothing broken while the token lives, and serves it."""
+    async def _passing(self, loaded: Loaded, held: Claim, stale: str | None, problem: TielineError) -> NoReturn:
+        """Backs off, marks nothing broken while the token lives, and raises the problem for whoever's token is over."""
         failures = loaded.credential.failures + 1
-        pause = max(rules.backoff(failures), timedelta(seconds=problem.retry_after or 0))
-        living = _lives(loaded, stale, datetime.now(UTC))
-        # After a lost answer nobody knows whether the refresh token was used: the mark stays until that is known.
-        attempt = loaded.credential.attempt
-        if _may_be_lost(problem):
-            attempt = attempt or "answer lost"
-        if isinstance(problem, ProviderUnavailable):
-            self._outages.failed(_door(loaded), min(pause, _LONGEST_OUTAGE))
+        living = life_left(loaded, stale, self._now())
+        asked = problem.retry_after or 0.0
+        if isinstance(problem, ProviderUnavailable | ProviderUnreadable):
+            self._outages.failed(_door(loaded), rules.pause(failures, asked=asked, left=None))
         _LOG.warning("refresh failed", connection=loaded.row.id, code=problem.code, failures=failures)
+        pause = rules.pause(failures, asked=asked, left=living)
+        if isinstance(problem, NotConfigured) and living == timedelta(0):
+            # The admin may mend the client at any moment.
+            pause = timedelta(0)
+        attempt = mark_of(loaded.credential.attempt, problem)
 
         def release(connection: Connection) -> None:
-            changed = connection.execute(
-                update(credentials)
-                .where(*_still(loaded, fence))
-                .values(
-                    claimed_until=None,
-                    attempt=attempt,
-                    failures=failures,
-                    refresh_at=database_now(connection) + pause,
-                )
-            )
-            if changed.rowcount == 1 and not living:
+            released = claims.release(connection, held, failures=failures, attempt=attempt, pause=pause)
+            if released and living == timedelta(0):
                 rows.mark(connection, loaded.row.id, state="failing", code=problem.code, message=problem.detail)
 
         await self._db.write(release)
-        return self._living(loaded, stale, problem)
-
-    def _living(self, loaded: Loaded, stale: str | None, problem: TielineError) -> Loaded:
-        if _lives(loaded, stale, datetime.now(UTC)):
-            return loaded
         if isinstance(problem, NotConfigured):
             raise problem
         wait = problem.retry_after or _RETRY_AFTER
@@ -269,22 +314,17 @@ class Credentials:
 def require_usable(loaded: Loaded) -> None:
     """Raises Suspended and ReconnectRequired."""
     require_running(loaded)
-    if loaded.row.state == "reconnect":
-        raise _reconnect(loaded)
+    code = loaded.row.error_code
+    # What was refused to another client works again with the one that it was given to.
+    back = code == CLIENT_CHANGED and loaded.access.grant.client_id == acquire.client_id(loaded.access)
+    if loaded.row.state == "reconnect" and not back:
+        raise _reconnect(loaded, code)
 
 
 def require_running(loaded: Loaded) -> None:
     """Raises Suspended."""
     if loaded.row.suspended_at is not None:
         raise Suspended("This connection is suspended. Resume it first.", connection=loaded.row.id)
-
-
-def is_renewable(loaded: Loaded) -> bool:
-    """Whether a refresh could bring another token."""
-    access = loaded.access
-    return access.method.renewal == "reacquire" or (
-        access.method.renewal == "refresh_token" and access.grant.refresh_token is not None
-    )
 
 
 def _door(loaded: Loaded) -> str:
@@ -295,49 +335,8 @@ def _door(loaded: Loaded) -> str:
     return " ".join((loaded.row.provider_id, client, *access.reach("token").patterns))
 
 
-def _may_be_lost(problem: TielineError) -> bool:
-    """Whether the provider may have renewed the grant all the same, and only its answer did not arrive."""
-    status = problem.facts.get("status")
-    gateway = isinstance(status, int) and status >= 500
-    return problem.facts.get("sent", False) is not False or gateway or isinstance(problem, ProviderUnreadable)
-
-
-def _reconnect(loaded: Loaded) -> ReconnectRequired:
-    return ReconnectRequired(
-        "The user must connect again. Start a connect session with `next`.",
-        connection=loaded.row.id,
-        next=restart(loaded.row).dump(),
-    )
-
-
-def _due(loaded: Loaded, *, stale: str | None, now: datetime) -> bool:
-    method = loaded.access.method
-    if method.renewal == "none":
-        return False
-    token = loaded.access.grant.access_token
-    if token is None or not _lives(loaded, stale, now):
-        return True
-    return rules.needs_refresh(
-        now=now,
-        refresh_at=loaded.credential.refresh_at,
-        min_age_over=now >= loaded.credential.issued_at + timedelta(seconds=method.refresh.min_age),
-        access_token=token.reveal(),
-        stale=stale,
-    )
-
-
-def _lives(loaded: Loaded, stale: str | None, now: datetime) -> bool:
-    """Whether the access token can still be served."""
-    token = loaded.access.grant.access_token
-    if token is None or (stale is not None and stale == token.reveal()):
-        return False
-    return loaded.credential.expires_at is None or now < loaded.credential.expires_at
-
-
-def _still(loaded: Loaded, fence: int) -> list[Any]:
-    """The credential is the one that was read, and the claim is still this one."""
-    return [
-        credentials.c.connection_id == loaded.row.id,
-        credentials.c.version == loaded.credential.version,
-        credentials.c.fence == fence,
-    ]
+def _reconnect(loaded: Loaded, code: str | None) -> ReconnectRequired:
+    detail = "The user must connect again. Start a connect session with `next`."
+    if code == CLIENT_CHANGED:
+        detail = _MESSAGES[code]
+    return ReconnectRequired(detail, connection=loaded.row.id, reason=code, next=restart(loaded.row).dump())

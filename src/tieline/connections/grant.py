@@ -28,7 +28,11 @@ _CENTURY = 100 * 366 * 86_400
 
 @dataclass(frozen=True)
 class Grant:
-    """`values` are secret inputs and what a flow captured: they live and die with the credential."""
+    """`values` are secret inputs and what a flow captured: they live and die with the credential.
+
+    `client_id` is whom it was given to. `refusals` counts the renewals in a row that a refused access token was the
+    reason of.
+    """
 
     access_token: Secret | None = None
     refresh_token: Secret | None = None
@@ -37,6 +41,9 @@ class Grant:
     scopes: tuple[str, ...] = ()
     issued_at: datetime | None = None
     expires_at: datetime | None = None
+    refresh_expires_at: datetime | None = None
+    client_id: str | None = None
+    refusals: int = 0
     tokens: Tokens = field(default_factory=dict[str, Mapping[str, Secret]], repr=False)
     values: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
 
@@ -51,6 +58,9 @@ class Grant:
             "scopes": list(self.scopes),
             "issuedAt": self.issued_at and self.issued_at.isoformat(),
             "expiresAt": self.expires_at and self.expires_at.isoformat(),
+            "refreshExpiresAt": self.refresh_expires_at and self.refresh_expires_at.isoformat(),
+            "clientId": self.client_id,
+            "refusals": self.refusals,
             "tokens": tokens,
             "values": dict(self.values),
         }
@@ -67,6 +77,10 @@ class Grant:
             scopes=tuple(material["scopes"]),
             issued_at=_time(material["issuedAt"]),
             expires_at=_time(material["expiresAt"]),
+            # Grants of before lack these.
+            refresh_expires_at=_time(material.get("refreshExpiresAt")),
+            client_id=material.get("clientId"),
+            refusals=material.get("refusals", 0),
             tokens={
                 name: {key: Secret(value) for key, value in token.items()} for name, token in material["tokens"].items()
             },
@@ -121,6 +135,7 @@ def read_grant(
         scopes=granted(captured.get("scope"), asked=fallback),
         issued_at=now,
         expires_at=_expiry(captured, access_token, now=now, lifetime=lifetime),
+        refresh_expires_at=_refresh_expiry(captured, before, refresh, now=now),
         tokens=_tokens(captured, before.tokens),
         values={**before.values, **variables_in(captured)},
     )
@@ -157,6 +172,18 @@ def _expiry(
     if (exp := _jwt_exp(access_token)) is not None:
         return exp
     return now + timedelta(seconds=lifetime) if lifetime else None
+
+
+def _refresh_expiry(
+    captured: Mapping[str, object], before: Grant, refresh: Secret | None, *, now: datetime
+) -> datetime | None:
+    """Of the refresh token, where the provider says it; that of before belongs to the same token only."""
+    seconds = _number(captured.get("refreshExpiresIn"))
+    if refresh is None or (seconds is not None and seconds <= 0):
+        return None
+    if seconds is not None:
+        return now + timedelta(seconds=min(seconds, _CENTURY))
+    return before.refresh_expires_at if refresh == before.refresh_token else None
 
 
 def _moment(value: object) -> datetime | None:

@@ -93,7 +93,7 @@ class Importing:
             end_user=user,
             access=checked.access or access,
             checked=checked,
-            requested=access.scopes(None) if access.method.oauth2 else (),
+            requested=_requested(access, checked),
             binding="import",
             account_id=account_id,
             metadata=metadata,
@@ -183,6 +183,12 @@ def _imported(was: Grant, credentials: Mapping[str, object]) -> Grant:
         return read_grant(captured, now=now, was=was)
     # Only a refresh token: the first use makes an access token of it.
     return replace(was, refresh_token=Secret(str(credentials["refreshToken"])), issued_at=now, expires_at=now)
+
+
+def _requested(access: Access, checked: Checked) -> tuple[str, ...]:
+    """What the granted scopes are compared with: nothing, where nobody says what was granted."""
+    known = access.grant.scopes or checked.scopes is not None
+    return access.scopes(None) if access.method.oauth2 and known else ()
 
 
 def _check_restriction(actor: Actor, provider: str) -> None:

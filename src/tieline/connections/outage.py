@@ -1,6 +1,6 @@
 """Providers that are down: after passing failures nobody asks them again for a while, per process."""
 
-import time
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -10,8 +10,8 @@ _THRESHOLD = 3
 class Outages:
     """Opens after three passing failures in a row at one provider, for as long as the last one asked to wait."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or _loop_time
         self._failures: dict[str, int] = {}
         self._until: dict[str, float] = {}
 
@@ -29,3 +29,7 @@ class Outages:
     def over(self, provider_id: str) -> None:
         self._failures.pop(provider_id, None)
         self._until.pop(provider_id, None)
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()

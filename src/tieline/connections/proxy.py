@@ -16,7 +16,8 @@ from tieline.audit import Audit
 from tieline.connections import confine, rows, views
 from tieline.connections.bodies import Body, read_body
 from tieline.connections.buckets import buckets_of
-from tieline.connections.credentials import Credentials, is_renewable
+from tieline.connections.credentials import Credentials
+from tieline.connections.freshness import is_renewable
 from tieline.connections.headers import downstream, upstream
 from tieline.connections.loading import Loaded
 from tieline.connections.rows import Reference
@@ -111,11 +112,14 @@ class Proxy:
                 async with self._once(loaded, call, address, body) as response:
                     if refreshable and response.status in loaded.access.method.refresh.on_status:
                         refreshable, given = False, True
-                        loaded = await self._renewed(actor, loaded)
+                        renewed = await self._renewed(actor, loaded)
                         given = False
-                        attempt -= 1
-                        self._charge(loaded, call, address)
-                        continue
+                        # The same token comes back where another would be refused as well.
+                        if renewed.access.grant.access_token != loaded.access.grant.access_token:
+                            loaded = renewed
+                            attempt -= 1
+                            self._charge(loaded, call, address)
+                            continue
                     pause = _pause(response, attempt, attempts, loaded)
                     if pause is None:
                         given = True

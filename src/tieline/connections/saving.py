@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from tieline import audit
 from tieline.actor import Actor
-from tieline.connections import rules
+from tieline.connections import acquire, rules
 from tieline.connections.access import Access
 from tieline.connections.checks import Checked
 from tieline.connections.loading import about
@@ -17,9 +17,12 @@ from tieline.connections.tables import connections, credentials
 from tieline.connections.types import SessionRequest
 from tieline.errors import AccountMismatch, Conflict, NotFound
 from tieline.ids import new_id
+from tieline.storage.metadata import now as database_now
 from tieline.storage.vault import Vault
 
 DEFAULT_ACCOUNT = "default"
+_SKEW = timedelta(seconds=2)
+"""Less than this is no difference of clocks."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def save(connection: Connection, vault: Vault, actor: Actor, draft: Draft) -> Sa
     was = _existing(connection, actor, draft)
     identifier = was.id if was is not None else new_id("conn")
     origins = draft.access.computed_origins().text
-    draft = replace(draft, access=draft.access.kept())
+    draft = replace(draft, access=_kept(connection, draft))
     columns = _columns(draft, was, origins)
     if was is None:
         fixed = {"id": identifier, "org": actor.organization, "provider_id": draft.provider.id}
@@ -160,13 +163,32 @@ def _store_credential(connection: Connection, identifier: str, access: Access, s
         connection.execute(insert(credentials).values(connection_id=identifier, version=1, **columns))
 
 
+def _kept(connection: Connection, draft: Draft) -> Access:
+    """What is stored of an account. Its grant was timed by this process's clock and is read by all, so its times are
+    made the database's; those of an import came from elsewhere."""
+    access = draft.access.kept()
+    grant = replace(access.grant, client_id=access.grant.client_id or acquire.client_id(access))
+    ahead = datetime.now(UTC) - database_now(connection)
+    if abs(ahead) > _SKEW and draft.binding != "import":
+        times = {"issued_at": grant.issued_at, "expires_at": grant.expires_at}
+        times["refresh_expires_at"] = grant.refresh_expires_at
+        grant = replace(grant, **{name: each and each - ahead for name, each in times.items()})
+    return replace(access, grant=grant)
+
+
 def credential_columns(access: Access, sealed: bytes) -> dict[str, Any]:
     """A fresh grant, with no refresh under way."""
     grant = access.grant
     issued = grant.issued_at or datetime.now(UTC)
     refresh = access.method.refresh
     renewable = access.method.renewal == "reacquire" or grant.refresh_token is not None
-    due = rules.refresh_at(issued_at=issued, expires_at=grant.expires_at, before=refresh.before, every=refresh.every)
+    due = rules.refresh_at(
+        issued_at=issued,
+        expires_at=grant.expires_at,
+        before=refresh.before,
+        every=refresh.every,
+        refresh_expires_at=grant.refresh_expires_at,
+    )
     return {
         "sealed": sealed,
         "token_type": grant.token_type,

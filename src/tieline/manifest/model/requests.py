@@ -137,7 +137,9 @@ class Refresh(RequestKeys):
         default=None, description="default refresh_token for oauth2 code, reacquire for the rest"
     )
     params: Map = Field(default_factory=no_map)
-    before: int = Field(default=300, ge=0, description="seconds before expiry")
+    before: int | None = Field(
+        default=None, ge=0, description="seconds before expiry; default, and at most, a fifth to a quarter of the life"
+    )
     min_age: int = Field(default=0, ge=0, description="seconds a token must have lived before it may be refreshed")
     every: int | None = Field(
         default=None, gt=0, description="refresh at least this often even if not expired (idle refresh tokens)"
