@@ -1,14 +1,15 @@
 """The outermost layer: headers that every answer has, and the last place where an exception becomes an answer."""
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tieline.api.problems import ERROR_HEADER, as_tieline_error, log_unexpected, problem
-from tieline.errors import TielineError
+from tieline.errors import InvalidRequest, TielineError
 
 _log = structlog.get_logger("tieline.api")
+_ADDED = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_OF_DATA = ((b"cache-control", b"no-store"),)
 
 
 class Envelope:
@@ -21,6 +22,7 @@ class Envelope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(scope, send)
         try:
+            _refuse_nul(scope)
             await self._app(scope, receive, answer.send)
         except Exception as error:
             if not isinstance(error, TielineError | HTTPException):
@@ -40,6 +42,12 @@ class Envelope:
         await problem(known, headers)(scope, receive, send)
 
 
+def _refuse_nul(scope: Scope) -> None:
+    """PostgreSQL takes none in a text, so that what is looked up by such a name would be an accident."""
+    if "\0" in scope["path"] or b"%00" in scope["path"].encode() + b"?" + scope["query_string"]:
+        raise InvalidRequest("The address holds a NUL (%00), which no name and no id has.")
+
+
 def _route(scope: Scope) -> str:
     """The route's own path: what stands in the place of `{token}` is a secret."""
     return getattr(scope.get("route"), "path", "none")
@@ -52,17 +60,15 @@ class _Answer:
         self._send = send
         self.started = False
         self.complete = False
-        self._added = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path.startswith(("/v1/", "/proxy/")):
-            self._added["Cache-Control"] = "no-store"
+        self._added = (*_ADDED, *_OF_DATA) if path.startswith(("/v1/", "/proxy/")) else _ADDED
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            headers = MutableHeaders(scope=message)
-            for name, value in self._added.items():
-                headers.setdefault(name, value)
+            given = message["headers"]
+            names = {name for name, _ in given}
+            message["headers"] = [*given, *(header for header in self._added if header[0] not in names)]
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
