@@ -226,7 +226,7 @@ class Credentials:
 
     async def _save(self, actor: Actor, loaded: Loaded, held: Claim, renewed: Access, *, until: float) -> Loaded:
         row = loaded.row
-        sealing = about(row.org, row.id, row.end_user, row.provider_id, row.origins)
+        sealing = about(row.org, row.id, row.end_user, row.provider_id, row.origins, held.version + 1)
         sealed = self._loader.vault.seal(renewed.grant.dump(), about=sealing)
         granted = renewed.grant.scopes
         changed = granted != loaded.access.grant.scopes

@@ -44,7 +44,7 @@ class Loader:
         used = registration_of_client(connection, self.vault, actor, row.provider_id, row.client_row_id)
         if used is None:
             used = registration(connection, self.vault, actor, row.provider_id, row.auth_method, row.variant)
-        sealing = about(row.org, row.id, row.end_user, row.provider_id, row.origins)
+        sealing = about(row.org, row.id, row.end_user, row.provider_id, row.origins, credential.version)
         grant = Grant.load(self.vault.open(credential.sealed, about=sealing))
         access = Access(
             manifest=manifest,
@@ -86,7 +86,8 @@ class Loader:
         return registration(connection, self.vault, actor, provider_id, method, variant)
 
 
-def about(organization: str, connection_id: str, end_user: str, provider_id: str, origins: str) -> About:
-    """Where a credential is sealed: its row, whose it is, at whom, and the text of the origins it may go to."""
-    fixed = json.dumps([end_user, provider_id, origins])
+def about(organization: str, connection_id: str, end_user: str, provider_id: str, origins: str, version: int) -> About:
+    """Where a credential is sealed: its row, whose it is, at whom, which one it is of those that stood there, and the
+    text of the origins it may go to."""
+    fixed = json.dumps([end_user, provider_id, origins, version])
     return About(organization, "credentials", connection_id, "sealed", fixed)

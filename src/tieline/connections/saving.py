@@ -63,9 +63,10 @@ def save(connection: Connection, vault: Vault, actor: Actor, draft: Draft) -> Sa
     else:
         connection.execute(update(connections).where(connections.c.id == was.id).values(columns))
     grant = draft.access.grant
-    sealing = about(actor.organization, identifier, draft.end_user, draft.provider.id, origins)
+    version = 1 if was is None else _version_of(connection, identifier) + 1
+    sealing = about(actor.organization, identifier, draft.end_user, draft.provider.id, origins, version)
     sealed = vault.seal(grant.dump(), about=sealing)
-    _store_credential(connection, identifier, draft.access, sealed, was is not None)
+    _store_credential(connection, identifier, draft.access, sealed, version)
     action = "connection.created" if was is None else "connection.reconnected"
     facts = {"provider": draft.provider.slug, "endUser": draft.end_user, "binding": draft.binding}
     audit.record(connection, actor, action, identifier, version=draft.version.version, **facts)
@@ -151,16 +152,20 @@ def _columns(draft: Draft, was: Row[Any] | None, origins: str) -> dict[str, Any]
     return columns
 
 
-def _store_credential(connection: Connection, identifier: str, access: Access, sealed: bytes, renewed: bool) -> None:
-    columns = credential_columns(access, sealed)
-    if renewed:
+def _version_of(connection: Connection, identifier: str) -> int:
+    """Of the credential that is there; whoever else is about to store one waits until this one is stored."""
+    stored = select(credentials.c.version).where(credentials.c.connection_id == identifier)
+    return connection.execute(stored.with_for_update()).scalar_one()
+
+
+def _store_credential(connection: Connection, identifier: str, access: Access, sealed: bytes, version: int) -> None:
+    columns = {**credential_columns(access, sealed), "version": version}
+    if version > 1:
         # A new version and fence: a refresh of the old grant that comes late finds nothing to overwrite.
-        counted = {"version": credentials.c.version + 1, "fence": credentials.c.fence + 1}
-        connection.execute(
-            update(credentials).where(credentials.c.connection_id == identifier).values(**columns, **counted)
-        )
+        mine = credentials.c.connection_id == identifier
+        connection.execute(update(credentials).where(mine).values(**columns, fence=credentials.c.fence + 1))
     else:
-        connection.execute(insert(credentials).values(connection_id=identifier, version=1, **columns))
+        connection.execute(insert(credentials).values(connection_id=identifier, **columns))
 
 
 def _kept(connection: Connection, draft: Draft) -> Access:

@@ -9,6 +9,7 @@ from tieline.storage.cells import Cells
 
 _CREDENTIALS = select(
     credentials.c.connection_id,
+    credentials.c.version,
     credentials.c.sealed,
     connections.c.org,
     connections.c.end_user,
@@ -20,7 +21,7 @@ SEALED = (
     Cells(
         credentials,
         _CREDENTIALS,
-        lambda row: about(row.org, row.connection_id, row.end_user, row.provider_id, row.origins),
+        lambda row: about(row.org, row.connection_id, row.end_user, row.provider_id, row.origins, row.version),
     ),
     Cells(connect_sessions, select(connect_sessions), sessions.about),
 )
