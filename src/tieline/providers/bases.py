@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from tieline.actor import Actor
 from tieline.manifest.resolve import merged
@@ -27,7 +27,7 @@ class Bases:
     def __call__(self, reference: str) -> dict[str, Any]:
         slug, wanted = split_reference(reference)
         row = rows.find(self._connection, self._actor, slug)
-        if row is None or row.id == self._own:
+        if row is None or row.id == self._own or not self._may_see(row):
             raise KeyError(reference)
         version = best(rows.versions_of(self._connection, row.id), self.used.get(reference, wanted))
         if version is None:
@@ -39,6 +39,11 @@ class Bases:
         exact = Bases(self._connection, owner)
         exact.used.update(chosen.bases)
         return merged(json.loads(chosen.source), base=exact)
+
+    def _may_see(self, row: Row[Any]) -> bool:
+        """A key restricted to one provider sees that one, and what the instance shows to all."""
+        narrowed = self._actor.restriction.provider
+        return narrowed is None or row.slug == narrowed or row.org == rows.INSTANCE
 
     def _platform_of(self, organization: str) -> str:
         """A document is one's own, the platform's or the instance's, of which the last two stand at the root."""

@@ -176,6 +176,7 @@ class Providers(Discovery):
         changes: Document | None = None,
     ) -> Provider:
         """A provider made from a template; `changes` are merged over it. Raises NotFound, InvalidProvider."""
+        actor.require("providers:write")
         source = await self.get(actor, template)
         if not source.is_template:
             raise InvalidRequest(f"{template} is no template. GET /v1/templates lists them.")
