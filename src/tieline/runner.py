@@ -28,7 +28,7 @@ from tieline.manifest.templates import (
     render_url,
     render_xml,
 )
-from tieline.manifest.values import mended, text_of
+from tieline.manifest.values import mended, read_json, text_of
 from tieline.protocols import apply
 from tieline.protocols.http import Headers, HttpRequest, HttpResponse
 
@@ -176,7 +176,7 @@ def _body(response: HttpResponse, text: str) -> object:
     if kind == "application/x-www-form-urlencoded":
         return mended(dict(parse_qsl(text, keep_blank_values=True)))
     try:
-        return mended(json.loads(text)) if text else None
+        return read_json(text) if text else None
     except (ValueError, RecursionError):
         # Some token endpoints answer a form and call it text (RFC 6749 says JSON).
         return mended(dict(parse_qsl(text))) if kind == "text/plain" and text.startswith("access_token=") else None

@@ -15,7 +15,7 @@ from tieline.manifest.evaluation import Expression, Meter, Scope, Template, comp
 from tieline.manifest.expressions import TemplateFault
 from tieline.manifest.filters import xml
 from tieline.manifest.hosts import is_labels, is_port, read_authority, registrable
-from tieline.manifest.values import Missing, Unrenderable, bytes_of, text_of
+from tieline.manifest.values import MAX_TEXT, Missing, Unrenderable, bytes_of, text_of
 
 MAX_URL = 16 * 1024
 
@@ -91,7 +91,7 @@ def render_xml(alt: str | Sequence[str], scope: Scope) -> str:
     def escape(piece: Expression, value: object) -> str:
         return text_of(value) if piece.last_filter == "xml" else xml(value)
 
-    return first_of(alt, lambda template: _put_together(template.parts, scope, Meter(), escape))
+    return first_of(alt, lambda template: _put_together(template.parts, scope, Meter(), escape, most=MAX_TEXT))
 
 
 def render_url(
@@ -223,9 +223,21 @@ def _render(plan: UrlPlan, scope: Scope, inputs: Mapping[str, InputLike], base_u
 
 
 def _put_together(
-    pieces: Sequence[Piece], scope: Scope, meter: Meter, encode: Callable[[Expression, object], str]
+    pieces: Sequence[Piece],
+    scope: Scope,
+    meter: Meter,
+    encode: Callable[[Expression, object], str],
+    *,
+    most: int = MAX_URL,
 ) -> str:
-    return "".join(piece if isinstance(piece, str) else encode(piece, piece.value(scope, meter)) for piece in pieces)
+    texts: list[str] = []
+    left = most
+    for piece in pieces:
+        texts.append(piece if isinstance(piece, str) else encode(piece, piece.value(scope, meter)))
+        left -= len(texts[-1])
+        if left < 0:
+            raise Unrenderable(f"At most {most} characters may stand here.")
+    return "".join(texts)
 
 
 def _encoded(piece: Expression, value: object) -> str:
@@ -240,6 +252,8 @@ def _path_value(piece: Expression, value: object) -> str:
 
 
 def _quoted(text: str, safe: str) -> str:
+    if len(text) > MAX_URL:
+        raise Unrenderable(f"A URL may have at most {MAX_URL} characters.")
     if _CONTROL.search(text):
         raise Unrenderable("A value in a URL may not hold control characters.")
     return quote(bytes_of(text), safe=safe)

@@ -6,7 +6,7 @@ Null and empty text are one thing here: no value. Messages never carry a value.
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeGuard
 
@@ -15,6 +15,7 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_ITEMS = 10_000
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class Missing(Exception):
@@ -36,6 +37,13 @@ class Unrenderable(Exception):
 def is_storable(text: str) -> bool:
     """Whether databases and encoders take it: without NUL and without half of a surrogate pair."""
     return _UNSTORABLE.search(text) is None
+
+
+def read_json(text: str, *, constant: Callable[[str], object] | None = None) -> object:
+    """JSON of a provider, mended; `constant` is asked for NaN and the like. Raises ValueError and RecursionError."""
+    value: object = json.loads(text, parse_constant=constant)
+    # Going through a large answer takes far longer than reading it, and only an escape makes what cannot be stored.
+    return mended(value) if _ESCAPE.search(text) or not is_storable(text) else value
 
 
 def mended(value: object) -> object:
