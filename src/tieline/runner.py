@@ -3,8 +3,9 @@ itself goes through here; only the proxied call does not, since it streams.
 """
 
 import json
+import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,6 +35,9 @@ from tieline.protocols.http import Headers, HttpRequest, HttpResponse
 
 _BUSY = {408, 425, 429}
 _DAY = 86_400.0
+_WORD = r"(?:[A-Z]?[a-z]+(?:[A-Z][a-z]+)*|[A-Z]+)"
+_CODE = re.compile(rf"{_WORD}(?:[_-]{_WORD})*")
+"""Words; whatever has digits or letters in any order may be a token."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ async def run(request: Request, setting: Setting, egress: Egress, *, now: dateti
         response = await egress.send(built, to=setting.to, deadline=deadline)
     except (ProviderUnavailable, ProviderUnreadable) as problem:
         return Outcome(None, {}, {}, problem)
-    answer = read_answer(response)
+    answer = _without_echo(read_answer(response), values)
     seen = {**values, **answer}
     try:
         problem = judge(request.expect, response, seen)
@@ -171,6 +175,12 @@ def read_answer(response: HttpResponse) -> dict[str, object]:
     }
 
 
+def _without_echo(answer: dict[str, object], values: Mapping[str, object]) -> dict[str, object]:
+    """A provider, which may be anybody's, does not get us to say as an error what it was sent."""
+    body = _members(answer["body"])
+    return {**answer, "body": {**body, "error": "other"}} if body.get("error") in [*_texts(values)] else answer
+
+
 def _body(response: HttpResponse, text: str) -> object:
     kind = (response.header("content-type") or "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
@@ -214,11 +224,20 @@ def judge(expect: Expect, response: HttpResponse, seen: Mapping[str, object]) ->
 
 
 def error_code(body: object) -> str | None:
-    """The `error` member (RFC 6749, section 5.2), when it is a code and not prose."""
+    """The `error` member (RFC 6749, section 5.2), when it is a code and not prose; "other" for what could be a key."""
     error = _members(body).get("error")
     if isinstance(error, str) and 0 < len(error) <= 64 and error.replace("_", "").replace("-", "").isalnum():
-        return error
+        return error if _CODE.fullmatch(error) else "other"
     return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        whole = cast("Mapping[str, object] | Sequence[object]", value)
+        for each in whole.values() if isinstance(whole, Mapping) else whole:
+            yield from _texts(each)
 
 
 def retry_after(headers: Headers, *, now: object) -> float | None:

@@ -165,6 +165,13 @@ def test_no_answer_is_an_error_of_ours(body, kind, cookie):
     ("error", "code"),
     [
         ("invalid_grant", "invalid_grant"),
+        ("invalidGrant", "invalidGrant"),
+        ("BAD_REFRESH-TOKEN", "BAD_REFRESH-TOKEN"),
+        ("Unauthorized", "Unauthorized"),
+        ("E1001", "other"),
+        ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", "other"),
+        ("dGhlIHNlY3JldA", "other"),
+        ("QVkmTZwnPbRsLd", "other"),
         ("some-code.x", None),
         ("The token of ada@acme.example has expired", None),
         ("x" * 65, None),
@@ -185,6 +192,15 @@ def test_a_problem_never_carries_what_the_provider_wrote():
 
     assert isinstance(problem, ProviderRefused)
     assert "canary" not in f"{problem} {problem.detail} {problem.facts} {problem.errors} {problem!r}"
+
+
+async def test_a_problem_does_not_repeat_what_the_provider_was_sent(go, upstream):
+    upstream.answers('{"error": "swordfish"}', status=400)
+
+    outcome = await go({}, values={"client": {"secrets": ["swordfish"]}})
+
+    assert outcome.problem.facts == {"status": 400, "error": "other"}
+    assert "swordfish" not in str(outcome.answer["body"])
 
 
 def test_the_time_of_retry_after_is_ours():
