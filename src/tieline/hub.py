@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import httpx2
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 
 from tieline import catalog
 from tieline.actor import PERMISSIONS, Actor
@@ -29,6 +29,7 @@ from tieline.limits import Limiter
 from tieline.organizations import ApiKeys, Organizations
 from tieline.organizations.api_keys import create as create_key
 from tieline.organizations.organizations import platform_id
+from tieline.organizations.tables import api_keys
 from tieline.organizations.types import NewApiKey
 from tieline.providers import Documents, Providers
 from tieline.providers.builtin import missing, store
@@ -38,6 +39,7 @@ from tieline.storage.cells import ANSWERS
 from tieline.storage.changes import Changes
 from tieline.storage.key_changes import Keys
 from tieline.storage.keys import load_key_ring
+from tieline.storage.metadata import alone
 from tieline.storage.tables import idempotency
 from tieline.storage.vault import Vault
 
@@ -122,13 +124,18 @@ class Hub:
         or a customer of it, made on first use."""
         return Bound(self, slug)
 
-    async def create_first_key(self) -> NewApiKey:
-        """The owner's key of a fresh install: every scope. Shown once."""
-        return await self.db.write(
-            lambda connection: create_key(
-                connection, platform_id(connection), "owner", scopes=PERMISSIONS, created_by="init"
-            )
-        )
+    async def create_first_key(self) -> NewApiKey | None:
+        """The owner's key of a fresh install: every scope. Shown once. None where there are keys already: of servers
+        that start at once, one makes it."""
+
+        def create(connection: Connection) -> NewApiKey | None:
+            alone(connection, "first key")
+            organization = platform_id(connection)
+            if connection.execute(select(api_keys.c.id).where(api_keys.c.org == organization).limit(1)).first():
+                return None
+            return create_key(connection, organization, "owner", scopes=PERMISSIONS, created_by="init")
+
+        return await self.db.write(create)
 
     def http(self, actor: Actor, reference: Reference) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
         """An authorised httpx2 client for one connection."""

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tieline.actor import PERMISSIONS, Actor
+from tieline.audit.tables import audit_events
 from tieline.errors import Forbidden, InvalidRequest, NotFound
 from tieline.organizations.organizations import is_safe_url
 from tieline.organizations.tables import organizations as rows
@@ -203,3 +204,15 @@ async def test_it_needs_the_scope_for_it(organizations, tenants, method, scope):
         await getattr(organizations, method)(actor, "acme")
 
     assert raised.value.facts == {"scope": scope}
+
+
+async def test_of_several_that_make_a_customer_at_once_one_is_written_down(organizations, tenants, database):
+    made = await asyncio.gather(
+        *(organizations.put(tenants.platform, "raced", name=f"Name {number}") for number in range(8))
+    )
+
+    query = select(audit_events.c.action).where(audit_events.c.target.in_(["raced", made[0].id]))
+    actions = await database.read(lambda connection: list(connection.execute(query).scalars()))
+    assert len({each.id for each in made}) == 1
+    assert actions.count("organization.created") == 1
+    assert actions.count("organization.updated") == 7

@@ -28,6 +28,15 @@ _EVENT = {
     "seq": 7,
     "hash": "9f86d081...",
 }
+_VERIFIED = {
+    "ok": True,
+    "events": 7,
+    "heads": 3,
+    "unsealed": 0,
+    "hash": "9f86d081...",
+    "broken": None,
+    "reason": None,
+}
 
 
 @router.get("/v1/audit", summary="List audit events", responses=answers(page(_EVENT)))
@@ -47,21 +56,27 @@ async def list_events(
 @router.get(
     "/v1/audit/verify",
     summary="Verify the audit",
-    responses=answers({"ok": True, "events": 7, "heads": 3, "unsealed": 0, "broken": None, "reason": None}),
+    responses=answers(_VERIFIED),
 )
-async def verify(hub: TheHub, actor: TheActor) -> Verification:
+async def verify(
+    hub: TheHub,
+    actor: TheActor,
+    noted: Annotated[
+        str | None, Query(description="`events` and `hash` of an earlier answer, `7:9f86d081...`, to be there still.")
+    ] = None,
+) -> Verification:
     """Walks the whole chain, and tells the first event that was changed, removed or added."""
-    return await hub.audit.verify(actor)
+    return await hub.audit.verify(actor, noted=noted)
 
 
 @router.get(
     "/v1/audit/export",
     summary="Export the audit",
     response_class=Response,
-    responses=answers('{"type":"audit","version":1,...}\n{"type":"end"}\n', media="application/jsonl"),
+    responses=answers('{"type":"audit","version":1,...}\n{"type":"end",...}\n', media="application/jsonl"),
 )
 async def export(hub: TheHub, actor: TheActor) -> Response:
-    """JSON lines, to be verified offline with `tieline audit verify`. The last line is `{"type":"end"}`."""
+    """JSON lines, to be verified offline with `tieline audit verify-export`. The last line has the type `end`."""
     return StreamingResponse(_with_newlines(hub.audit.export(actor)), media_type="application/jsonl")
 
 

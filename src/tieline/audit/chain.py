@@ -1,13 +1,15 @@
 """PURE. The hash chain of one organization's events, and the signed heads that fix it.
 
 An event's hash covers the one before it; a head is an Ed25519 signature over the newest hash. So a changed, removed
-or reordered event shows, and nobody can make the chain anew without the key.
+or reordered event shows, and nobody can make the chain anew without the key. That its end was cut off shows against
+what somebody noted elsewhere: a place and its hash, `12:9f86...`.
 """
 
 import hashlib
 import json
+import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -15,9 +17,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tieline.audit.types import Verification
+from tieline.errors import InvalidRequest
 
 GENESIS = "0" * 64
 _HEAD = b"tieline audit head 1\n"
+_END = b"tieline audit end 1\n"
+Mark = tuple[int, str]
+"""A sequence number, and the hash of the event that has it."""
 
 
 @dataclass(frozen=True)
@@ -81,25 +87,41 @@ class Head:
         return {"organization": self.org, "seq": self.seq, "hash": self.hash, "at": moment(self.at)}
 
     def _signed(self) -> bytes:
-        return _HEAD + canonical(self.members()).encode()
+        return self._purpose() + canonical(self.members()).encode()
+
+    def _purpose(self) -> bytes:
+        return _HEAD
+
+
+@dataclass(frozen=True)
+class End(Head):
+    """Closes an export. It counts the unsealed events too, as if they were sealed where they stand."""
+
+    def _purpose(self) -> bytes:
+        return _END
 
 
 class Walk:
-    """Is shown all events of an organization in order, each head right behind its event, unsealed ones last."""
+    """Is shown all events of an organization in order, each head right behind its event, unsealed ones last.
 
-    def __init__(self, org: str, key: Ed25519PublicKey | None) -> None:
+    The chain must reach and agree with each of the places that were `noted`.
+    """
+
+    def __init__(self, org: str, key: Ed25519PublicKey | None, *, noted: Iterable[Mark] = ()) -> None:
         self._org = org
         self._key = key
+        self._noted = [mark for mark in noted if mark[0] > 0]
         self._seq: int = 0
         self._hash: str = GENESIS
+        self._tail: Mark = (0, GENESIS)
         self._heads = 0
         self._head_seq = 0
-        self._unsealed = 0
         self._broken: tuple[int, str] | None = None
 
     def show(self, item: Entry | Head) -> None:
         if isinstance(item, Entry) and item.seq is None:
-            self._unsealed += 1
+            seq, before = self._tail
+            self._tail = seq + 1, item.hash_at(seq + 1, before)
         elif self._broken is None and (reason := self._fault(item)):
             self._broken = (self._seq + 1 if isinstance(item, Entry) else self._head_seq + 1, reason)
 
@@ -107,12 +129,15 @@ class Walk:
         # A seal signs a head together with its last event.
         if self._broken is None and self._head_seq != self._seq:
             self._broken = (self._head_seq + 1, "no signed head covers it")
+        if self._broken is None and any(seq > self._seq for seq, _ in self._noted):
+            self._broken = (self._seq + 1, "the end of the chain is missing")
         seq, reason = self._broken or (None, None)
         return Verification(
             ok=self._broken is None,
             events=self._seq,
             heads=self._heads,
-            unsealed=self._unsealed,
+            unsealed=self._tail[0] - self._seq,
+            hash=self._hash if self._seq else None,
             broken=seq,
             reason=reason,
         )
@@ -120,7 +145,13 @@ class Walk:
     def _fault(self, item: Entry | Head) -> str | None:
         if item.org != self._org:
             return "it belongs to another organization"
-        return self._event_fault(item) if isinstance(item, Entry) else self._head_fault(item)
+        match item:
+            case Entry():
+                return self._event_fault(item)
+            case End():
+                return self._end_fault(item)
+            case Head():
+                return self._head_fault(item)
 
     def _event_fault(self, entry: Entry) -> str | None:
         seq, own = self._seq + 1, entry.hash_at(self._seq + 1, self._hash)
@@ -130,7 +161,9 @@ class Walk:
             return "it does not follow the event before it"
         if entry.hash != own:
             return "it was changed"
-        self._seq, self._hash = seq, own
+        if any(place == seq and noted != own for place, noted in self._noted):
+            return "another event was noted here"
+        self._seq, self._hash, self._tail = seq, own, (seq, own)
         return None
 
     def _head_fault(self, head: Head) -> str | None:
@@ -140,6 +173,23 @@ class Walk:
             return "the signature of a head does not hold"
         self._heads, self._head_seq = self._heads + 1, head.seq
         return None
+
+    def _end_fault(self, end: End) -> str | None:
+        if (end.seq, end.hash) != self._tail:
+            return "the signed end says otherwise"
+        # Before the first seal there is no key, and nothing that it could protect.
+        unsigned = self._key is None and self._seq == 0
+        if not unsigned and (self._key is None or not end.signed_by(self._key)):
+            return "the signature of the end does not hold"
+        return None
+
+
+def read_mark(text: str) -> Mark:
+    """`12:9f86...`. Raises InvalidRequest."""
+    seq, _, digest = text.partition(":")
+    if not seq.isascii() or not seq.isdigit() or len(seq) > 18 or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise InvalidRequest("What was noted is a sequence number and a hash, as `audit verify` shows them: 12:9f86...")
+    return int(seq), digest
 
 
 def canonical(value: object) -> str:

@@ -1,7 +1,8 @@
 """PURE. The export: JSON lines that anybody can verify offline, with nothing but this module or the words here.
 
 The first line names the organization and its public key (base64 of the raw Ed25519 key); then events and heads in
-the order of the chain, then unsealed events; the last line is `{"type":"end"}`, so that a cut file shows.
+the order of the chain, then unsealed events. The last line, `{"type":"end",...}`, is signed as heads are, and covers
+them all: a file that lost its end, whatever was written behind the cut, does not verify.
 """
 
 import json
@@ -12,11 +13,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from tieline.audit.chain import Entry, Head, Walk, canonical
+from tieline.audit.chain import End, Entry, Head, Mark, Walk, canonical
 from tieline.audit.types import Verification
 from tieline.errors import InvalidRequest
-
-END = canonical({"type": "end"})
 
 
 def first_line(org: str, key: Ed25519PublicKey | None) -> str:
@@ -26,13 +25,15 @@ def first_line(org: str, key: Ed25519PublicKey | None) -> str:
 
 def line(item: Entry | Head) -> str:
     if isinstance(item, Head):
-        return canonical({"type": "head", **item.members(), "signature": item.signature})
+        kind = "end" if isinstance(item, End) else "head"
+        return canonical({"type": kind, **item.members(), "signature": item.signature})
     place = {"seq": item.seq, "prevHash": item.prev_hash, "hash": item.hash}
     return canonical({"type": "event", **item.members(), **place})
 
 
-def verify_export(lines: Iterable[str], *, public_key: str | None = None) -> Verification:
-    """Whoever made the file also wrote the key in it: give the `public_key` you noted earlier to trust nothing in it.
+def verify_export(lines: Iterable[str], *, public_key: str | None = None, noted: Iterable[Mark] = ()) -> Verification:
+    """Whoever made the file also wrote the key in it: give the `public_key` you noted earlier to trust nothing in it,
+    and the places of the chain that you `noted`, to see that it was not set back to before them.
 
     Raises InvalidRequest when it is not an export, or not a whole one.
     """
@@ -40,11 +41,11 @@ def verify_export(lines: Iterable[str], *, public_key: str | None = None) -> Ver
     first = next(given, None)
     if first is None or first.get("type") != "audit" or first.get("version") != 1:
         raise InvalidRequest("This is not an export of the audit: its first line must have the type audit.")
-    walk = Walk(str(first.get("organization")), _key(public_key or first.get("publicKey")))
+    walk = Walk(str(first.get("organization")), _key(public_key or first.get("publicKey")), noted=noted)
     for members in given:
-        if members.get("type") == "end":
-            return walk.end()
         walk.show(_item(members))
+        if members["type"] == "end":
+            return walk.end()
     raise InvalidRequest("The export ends too early: its last line is missing.")
 
 
@@ -61,8 +62,9 @@ def _members(number: int, text: str) -> dict[str, Any]:
 def _item(members: dict[str, Any]) -> Entry | Head:
     try:
         org, at = members["organization"], datetime.fromisoformat(members["at"])
-        if members["type"] == "head":
-            return Head(org, members["seq"], members["hash"], at, members["signature"])
+        if members["type"] in ("head", "end"):
+            kind = Head if members["type"] == "head" else End
+            return kind(org, members["seq"], members["hash"], at, members["signature"])
         return Entry(
             members["id"],
             org,

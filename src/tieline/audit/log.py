@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tieline.actor import Actor
 from tieline.audit import reading
 from tieline.audit.broken import BrokenSeals
-from tieline.audit.chain import Entry, Head, Walk
+from tieline.audit.chain import GENESIS, End, Entry, Head, Walk, read_mark
 from tieline.audit.committer import Also, Committer
-from tieline.audit.export import END, first_line, line
+from tieline.audit.export import first_line, line
 from tieline.audit.recording import row
-from tieline.audit.seal import BATCH, public_key, seal, waiting
+from tieline.audit.seal import BATCH, Signer, seal, signer, waiting
 from tieline.audit.types import AuditEvent, Verification
 from tieline.errors import SealBroken, StorageFull, StorageUnavailable
 from tieline.shapes import Page
@@ -77,10 +77,18 @@ class Audit:
             )
         )
 
-    async def verify(self, actor: Actor) -> Verification:
-        """Walks the whole chain. Bounded memory, several transactions."""
+    async def verify(self, actor: Actor, *, noted: str | None = None) -> Verification:
+        """Walks the whole chain. `noted` is a place and its hash that it must still have, `12:9f86...`.
+
+        Bounded memory, several transactions. Raises InvalidRequest.
+        """
         actor.require("audit:read")
-        walk = Walk(actor.organization, await self._public_key(actor.organization))
+        found = await self._signer(actor.organization)
+        marks = [] if noted is None else [read_mark(noted)]
+        if found is not None:
+            marks.append((found.seq, found.hash))
+        key = None if found is None else found.key.public_key()
+        walk = Walk(actor.organization, key, noted=marks)
         async for item in self._chain(actor.organization):
             walk.show(item)
         return walk.end()
@@ -123,10 +131,21 @@ class Audit:
             await asyncio.sleep(self._every)
 
     async def _export(self, org: str) -> AsyncIterator[str]:
-        yield first_line(org, await self._public_key(org))
+        found = await self._signer(org)
+        yield first_line(org, None if found is None else found.key.public_key())
+        seq, newest = 0, GENESIS
         async for item in self._chain(org):
             yield line(item)
-        yield END
+            if isinstance(item, Entry):
+                seq = item.seq or seq + 1
+                newest = item.hash or item.hash_at(seq, newest)
+        if found is None:
+            yield line(End(org, seq, newest, datetime.now(UTC)))
+            return
+        # Where the chain has lost its end, the export says where that was, and does not verify.
+        seq, newest = max((seq, newest), (found.seq, found.hash), key=lambda mark: mark[0])
+        end = End(org, seq, newest, datetime.now(UTC))
+        yield line(replace(end, signature=end.sign(found.key)))
 
     async def _chain(self, org: str) -> AsyncIterator[Entry | Head]:
         """Sealed as of now, then what is not sealed yet."""
@@ -148,8 +167,8 @@ class Audit:
     async def _unsealed(self, org: str, after: str) -> "list[Entry]":
         return await self._database.read(lambda connection: reading.unsealed(connection, org, after=after))
 
-    async def _public_key(self, org: str) -> Ed25519PublicKey | None:
+    async def _signer(self, org: str) -> Signer | None:
         """None until the first seal, and when somebody put another key there: then no head verifies."""
         with suppress(SealBroken):
-            return await self._database.read(lambda connection: public_key(connection, self._vault, org))
+            return await self._database.read(lambda connection: signer(connection, self._vault, org))
         return None

@@ -3,9 +3,12 @@
 Of several processes one seals an organization at a time; if two did, the unique sequence would refuse the second.
 """
 
+import json
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from tieline.audit.chain import GENESIS, Head
@@ -22,6 +25,25 @@ def waiting(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+@dataclass(frozen=True)
+class Signer:
+    """The organization's signing key and, sealed with it, where its chain ended: what is cut off later is missed."""
+
+    key: Ed25519PrivateKey = field(repr=False)
+    seq: int = 0
+    hash: str = GENESIS
+
+    def dump(self) -> bytes:
+        """For the vault alone."""
+        seed = b64encode(self.key.private_bytes_raw()).decode()
+        return json.dumps({"key": seed, "seq": self.seq, "hash": self.hash}).encode()
+
+    @classmethod
+    def load(cls, blob: bytes) -> "Signer":
+        material = json.loads(blob)
+        return cls(Ed25519PrivateKey.from_private_bytes(b64decode(material["key"])), material["seq"], material["hash"])
+
+
 def seal(connection: Connection, vault: Vault, org: str) -> int:
     """How many events were sealed: the oldest, at most BATCH; 0 also when another process is at it."""
     if not _alone(connection, org):
@@ -29,7 +51,10 @@ def seal(connection: Connection, vault: Vault, org: str) -> int:
     entries = unsealed(connection, org, limit=BATCH)
     if not entries:
         return 0
-    seq, newest = _last(connection, org)
+    found = signer(connection, vault, org)
+    was = found or Signer(Ed25519PrivateKey.generate())
+    # What was cut off leaves a gap for good: the chain goes on from where it ended, not from what is left of it.
+    seq, newest = max((was.seq, was.hash), _last(connection, org), key=lambda mark: mark[0])
     places: list[dict[str, object]] = []
     for entry in entries:
         seq, before = seq + 1, newest
@@ -42,15 +67,20 @@ def seal(connection: Connection, vault: Vault, org: str) -> int:
         places,
     )
     head = Head(org, seq, newest, datetime.now(UTC))
-    signature = head.sign(_key(connection, vault, org))
+    signature = head.sign(was.key)
     connection.execute(insert(audit_heads).values(org=org, seq=seq, hash=newest, at=head.at, signature=signature))
+    sealed = vault.seal(Signer(was.key, seq, newest).dump(), about=about(org))
+    if found:
+        connection.execute(update(audit_keys).where(audit_keys.c.org == org).values(sealed=sealed))
+    else:
+        connection.execute(insert(audit_keys).values(org=org, sealed=sealed, created_at=head.at))
     return len(entries)
 
 
-def public_key(connection: Connection, vault: Vault, org: str) -> Ed25519PublicKey | None:
-    """None until the first seal."""
+def signer(connection: Connection, vault: Vault, org: str) -> Signer | None:
+    """None until the first seal. Raises SealBroken."""
     sealed = connection.execute(select(audit_keys.c.sealed).where(audit_keys.c.org == org)).scalar()
-    return _opened(vault, org, sealed).public_key() if sealed else None
+    return Signer.load(vault.open(sealed, about=about(org))) if sealed else None
 
 
 def _alone(connection: Connection, org: str) -> bool:
@@ -67,21 +97,6 @@ def _last(connection: Connection, org: str) -> tuple[int, str]:
     )
     row = connection.execute(query.order_by(audit_events.c.seq.desc()).limit(1)).first()
     return (row.seq, row.hash) if row else (0, GENESIS)
-
-
-def _key(connection: Connection, vault: Vault, org: str) -> Ed25519PrivateKey:
-    """The organization's signing key, made when it seals for the first time."""
-    sealed = connection.execute(select(audit_keys.c.sealed).where(audit_keys.c.org == org)).scalar()
-    if sealed:
-        return _opened(vault, org, sealed)
-    key = Ed25519PrivateKey.generate()
-    sealed = vault.seal(key.private_bytes_raw(), about=about(org))
-    connection.execute(insert(audit_keys).values(org=org, sealed=sealed, created_at=datetime.now(UTC)))
-    return key
-
-
-def _opened(vault: Vault, org: str, sealed: bytes) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(vault.open(sealed, about=about(org)))
 
 
 def about(org: str) -> About:

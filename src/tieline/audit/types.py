@@ -22,11 +22,15 @@ class AuditEvent(Shape):
 
 
 class Verification(Shape):
-    """`broken` is the first sequence number that does not hold, `unsealed` the tail that has none yet."""
+    """`broken` is the first sequence number that does not hold, `unsealed` the tail that has none yet.
+
+    `events` and `hash` of the last one, noted elsewhere as `12:9f86...`, show later that the end was cut off.
+    """
 
     ok: bool
     events: int
     heads: int
     unsealed: int
+    hash: str | None = None
     broken: int | None = None
     reason: str | None = None

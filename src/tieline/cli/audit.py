@@ -16,6 +16,11 @@ from tieline.cli.target import Nouns
 
 group = typer.Typer(no_args_is_help=True, help="The audit: show, verify, export.")
 
+Noted = Annotated[
+    str | None,
+    typer.Option(metavar="EVENTS:HASH", help="Where an earlier `verify` ended: what is shorter now was cut off."),
+]
+
 
 @in_organization(group)
 async def show(
@@ -38,22 +43,25 @@ async def show(
 
 
 @in_organization(group)
-async def verify(nouns: Nouns, as_json: options.AsJson = False) -> None:
+async def verify(nouns: Nouns, noted: Noted = None, as_json: options.AsJson = False) -> None:
     """Walk the whole chain; exit status 1 when it does not hold."""
-    _judge(await nouns.audit.verify(), as_json=as_json)
+    _judge(await nouns.audit.verify(noted=noted), as_json=as_json)
 
 
 @command(group)
 def verify_export(
     file: Annotated[str, typer.Argument(metavar="FILE", help="What `export` printed; - reads standard input.")],
     public_key: Annotated[str | None, typer.Option(help="The key you noted earlier, to trust nothing in it.")] = None,
+    noted: Noted = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Verify an export offline, without the database; exit status 1 when it does not hold."""
+    from tieline.audit.chain import read_mark
     from tieline.audit.export import verify_export as verified
 
+    marks = [] if noted is None else [read_mark(noted)]
     with sys.stdin if file == "-" else Path(file).open(encoding="utf-8") as lines:
-        _judge(verified(lines, public_key=public_key), as_json=as_json)
+        _judge(verified(lines, public_key=public_key, noted=marks), as_json=as_json)
 
 
 @in_organization(group)

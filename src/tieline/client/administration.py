@@ -82,9 +82,9 @@ class Audit(Noun[W]):
         return Call("GET", "/v1/audit", shape(Page[AuditEvent]), query=query)
 
     @verb
-    def verify(self) -> Call[Verification]:
-        """Walks the whole chain."""
-        return Call("GET", "/v1/audit/verify", shape(Verification), wait=240.0)
+    def verify(self, *, noted: str | None = None) -> Call[Verification]:
+        """Walks the whole chain, which must still have the place that was `noted`: `12:9f86...`."""
+        return Call("GET", "/v1/audit/verify", shape(Verification), query=members(noted=noted), wait=240.0)
 
     @lines
     def export(self) -> Call[None]:

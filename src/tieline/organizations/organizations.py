@@ -53,17 +53,18 @@ class Organizations:
             row = find(connection, actor, slug)
             if row is None and actor.organization != actor.platform:
                 raise NotFound(f"There is no organization {slug} here. Only a platform makes customers.")
-            if row is None:
-                create(
-                    connection,
-                    slug,
-                    parent_id=actor.platform,
-                    name=name or "",
-                    return_urls=return_urls or (),
-                    embed_origins=embed_origins or (),
-                )
+            if row is None and insert_new(
+                connection,
+                slug,
+                parent_id=actor.platform,
+                name=name or "",
+                return_urls=return_urls or (),
+                embed_origins=embed_origins or (),
+            ):
                 audit.record(connection, actor, "organization.created", slug)
             elif given:
+                # Who came second in making it changes what the first one made.
+                row = row or _found(find(connection, actor, slug), slug)
                 connection.execute(update(organizations).where(organizations.c.id == row.id).values(given))
                 audit.record(connection, actor, "organization.updated", row.id, fields=sorted(given))
             return _shape(_found(find(connection, actor, slug), slug), _parent(connection, actor))
@@ -117,7 +118,14 @@ def platform_id(connection: Connection) -> str:
     return row.id if row else create(connection, DEFAULT, parent_id="", name="My application")
 
 
-def create(
+def create(connection: Connection, slug: str, *, parent_id: str, name: str = "") -> str:
+    """Its id. Whoever else makes it at the same moment gets the same."""
+    insert_new(connection, slug, parent_id=parent_id, name=name)
+    made = select(organizations.c.id).where(organizations.c.parent_id == parent_id, organizations.c.slug == slug)
+    return connection.execute(made).scalar_one()
+
+
+def insert_new(
     connection: Connection,
     slug: str,
     *,
@@ -125,9 +133,9 @@ def create(
     name: str = "",
     return_urls: Sequence[str] = (),
     embed_origins: Sequence[str] = (),
-) -> str:
-    """Its id. Whoever else makes it at the same moment gets the same."""
-    connection.execute(
+) -> bool:
+    """False when it is there already, or somebody else has just made it."""
+    made = connection.execute(
         insert(connection, organizations)
         .values(
             id=new_id("org"),
@@ -141,8 +149,7 @@ def create(
         )
         .on_conflict_do_nothing(index_elements=["parent_id", "slug"])
     )
-    made = select(organizations.c.id).where(organizations.c.parent_id == parent_id, organizations.c.slug == slug)
-    return connection.execute(made).scalar_one()
+    return made.rowcount == 1
 
 
 def find(connection: Connection, actor: Actor, slug: str) -> Row[Any] | None:
