@@ -15,7 +15,7 @@ from tieline import catalog
 from tieline.actor import PERMISSIONS, Actor
 from tieline.audit import Audit
 from tieline.audit.sealed import SEALED as of_audit
-from tieline.connections import Connect, Connections, Credentials, Loader, Proxy, Reference
+from tieline.connections import Connect, Connections, Credentials, Hot, Loader, Proxy, Reference
 from tieline.connections.client import authorised_client
 from tieline.connections.rows import count_of_provider
 from tieline.connections.sealed import SEALED as of_connections
@@ -67,7 +67,8 @@ class Hub:
         self.api_keys = ApiKeys(db)
         self.providers = Providers(db, documents, in_use=count_of_provider)
         self.integrations = Integrations(db, vault, documents, public_url=settings.url)
-        self.fresh = Credentials(db, loader, self.egress)
+        self.hot = Hot(db, loader)
+        self.fresh = Credentials(db, loader, self.egress, hot=self.hot)
         self.connections = Connections(db, loader, self.egress, self.fresh, self.audit)
         self.connect = Connect(db, loader, self.egress, public_url=settings.url)
         self.proxy = Proxy(self.fresh, self.egress, self.audit, Limiter())

@@ -50,15 +50,15 @@ class Application:
     def __init__(self, hub: Hub, *, current_user: CurrentUser | None = None, body_deadline: float = DEADLINE) -> None:
         self.hub = hub
         self._management = _management(hub, current_user)
-        self._streams = streaming.router()
         whole = WholeBodies(Idempotency(self._management, hub), deadline=body_deadline)
-        self._slow, self._hot = Envelope(whole), Envelope(self._streams, marked=True)
+        self._slow, self._hot = Envelope(whole), Envelope(streaming.streams, marked=True)
 
     @property
     def addresses(self) -> dict[str, bool]:
         """The paths of all routes, with whether each is for programs, and so in the OpenAPI document."""
-        contexts = [*iter_route_contexts(self._management.routes), *iter_route_contexts(self._streams.routes)]
-        return {str(each.path): bool(each.include_in_schema) for each in contexts}
+        contexts = iter_route_contexts(self._management.routes)
+        managed = {str(each.path): bool(each.include_in_schema) for each in contexts}
+        return managed | dict.fromkeys(streaming.ADDRESSES, True)
 
     def openapi(self) -> dict[str, Any]:
         return document(self._management)

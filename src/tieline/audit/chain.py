@@ -47,10 +47,13 @@ class Entry:
 
         In it, `facts` is a string: their canonical JSON.
         """
-        members = self.members() | {"facts": self.facts, "seq": seq, "prevHash": prev_hash}
+        members = self._plain() | {"facts": self.facts, "seq": seq, "prevHash": prev_hash}
         return hashlib.sha256(canonical(members).encode()).hexdigest()
 
     def members(self) -> dict[str, object]:
+        return self._plain() | {"facts": read_facts(self.facts)}
+
+    def _plain(self) -> dict[str, object]:
         return {
             "id": self.id,
             "organization": self.org,
@@ -59,7 +62,6 @@ class Entry:
             "action": self.action,
             "target": self.target,
             "outcome": self.outcome,
-            "facts": read_facts(self.facts),
         }
 
 
@@ -197,7 +199,7 @@ def canonical(value: object) -> str:
 
     Raises TypeError for what may hide a secret (a Secret, bytes, any object), ValueError for NaN.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+    return _canonical.encode(value)
 
 
 def read_facts(text: str) -> dict[str, object]:
@@ -211,7 +213,7 @@ def read_facts(text: str) -> dict[str, object]:
 
 def moment(at: datetime) -> str:
     """`2026-01-31T12:00:00.000000Z`: always microseconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _plain(value: object) -> object:
@@ -226,3 +228,8 @@ def _plain(value: object) -> object:
             return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         case _:
             raise TypeError(f"the audit takes plain values, not {type(value).__name__}")
+
+
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+)

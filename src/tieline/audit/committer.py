@@ -59,7 +59,10 @@ class Committer:
 
     async def _write(self, batch: list[_Waiting]) -> None:
         try:
-            await self._database.write(lambda connection: _insert(connection, batch))
+            if any(waiting.also for waiting in batch):
+                await self._database.write(lambda connection: _insert(connection, batch))
+            else:
+                await self._database.append(audit_events, [tuple(waiting.row.values()) for waiting in batch])
         except TielineError as error:
             _settle(batch, error)
         except Exception as error:

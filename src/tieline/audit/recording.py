@@ -26,5 +26,5 @@ def row(actor: Actor, action: str, target: str, outcome: str, facts: dict[str, o
         "action": action,
         "target": target,
         "outcome": outcome,
-        "facts": canonical(facts),
+        "facts": canonical(facts) if facts else "{}",
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from tieline.audit.chain import GENESIS, Head
 from tieline.audit.reading import unsealed
@@ -55,17 +55,12 @@ def seal(connection: Connection, vault: Vault, org: str) -> int:
     was = found or Signer(Ed25519PrivateKey.generate())
     # What was cut off leaves a gap for good: the chain goes on from where it ended, not from what is left of it.
     seq, newest = max((was.seq, was.hash), _last(connection, org), key=lambda mark: mark[0])
-    places: list[dict[str, object]] = []
+    places: list[tuple[str, int, str, str]] = []
     for entry in entries:
         seq, before = seq + 1, newest
         newest = entry.hash_at(seq, before)
-        places.append({"event": entry.id, "place": seq, "before": before, "own": newest})
-    connection.execute(
-        update(audit_events)
-        .where(audit_events.c.id == bindparam("event"))
-        .values(seq=bindparam("place"), prev_hash=bindparam("before"), hash=bindparam("own")),
-        places,
-    )
+        places.append((entry.id, seq, before, newest))
+    _place(connection, places)
     head = Head(org, seq, newest, datetime.now(UTC))
     signature = head.sign(was.key)
     connection.execute(insert(audit_heads).values(org=org, seq=seq, hash=newest, at=head.at, signature=signature))
@@ -81,6 +76,28 @@ def signer(connection: Connection, vault: Vault, org: str) -> Signer | None:
     """None until the first seal. Raises SealBroken."""
     sealed = connection.execute(select(audit_keys.c.sealed).where(audit_keys.c.org == org)).scalar()
     return Signer.load(vault.open(sealed, about=about(org))) if sealed else None
+
+
+def _place(connection: Connection, places: list[tuple[str, int, str, str]]) -> None:
+    """Each is an event's id, its number, the hash before it and its own."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_PLACE, dict(zip(_NAMES, map(list, zip(*places, strict=True)), strict=True)))
+    else:
+        connection.execute(_PLACE_ONE, [dict(zip(_NAMES, each, strict=True)) for each in places])
+
+
+_NAMES = ("event", "place", "before", "own")
+_PLACE_ONE = (
+    update(audit_events)
+    .where(audit_events.c.id == bindparam("event"))
+    .values(seq=bindparam("place"), prev_hash=bindparam("before"), hash=bindparam("own"))
+)
+# One statement for all: each would be a message of its own.
+_PLACE = text(
+    "UPDATE audit_events SET seq = given.seq, prev_hash = given.prev_hash, hash = given.hash "
+    "FROM unnest(CAST(:event AS text[]), CAST(:place AS bigint[]), CAST(:before AS text[]), CAST(:own AS text[])) "
+    "AS given(id, seq, prev_hash, hash) WHERE audit_events.id = given.id"
+)
 
 
 def _alone(connection: Connection, org: str) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tieline.connections.connect import Connect
     from tieline.connections.connections import Connections
     from tieline.connections.credentials import Credentials
+    from tieline.connections.hot import Hot
     from tieline.connections.loading import Loader
     from tieline.connections.proxy import Answer, Call, Proxy
 
@@ -39,6 +40,7 @@ __all__ = [
     "Credentials",
     "EndUser",
     "Explanation",
+    "Hot",
     "Loader",
     "NewConnectSession",
     "Problem",
@@ -51,6 +53,7 @@ _LATE = {
     "Connect": "tieline.connections.connect",
     "Connections": "tieline.connections.connections",
     "Credentials": "tieline.connections.credentials",
+    "Hot": "tieline.connections.hot",
     "Loader": "tieline.connections.loading",
     "Answer": "tieline.connections.proxy",
     "Call": "tieline.connections.proxy",

@@ -141,11 +141,16 @@ class Connections(Importing):
             return False
         return await acquire.revoke(loaded.access, self._egress, now=datetime.now(UTC)) is None
 
-    async def credentials(self, actor: Actor, reference: Reference | str) -> Credential:
-        """A fresh one, in the clear, audited before it is given. Raises ReconnectRequired, ProviderUnavailable."""
+    async def credentials(
+        self, actor: Actor, reference: Reference | str, *, loaded: Loaded | None = None
+    ) -> Credential:
+        """A fresh one, in the clear, audited before it is given. `loaded` is the same connection, found just now.
+
+        Raises ReconnectRequired, ProviderUnavailable.
+        """
         actor.require("credentials:read")
-        loaded = await self._credentials.current(actor, as_reference(reference))
-        await self._audit.log(actor, "credential.read", loaded.row.id, also=rows.used(loaded.row.id))
+        loaded = await self._credentials.current(actor, as_reference(reference), loaded=loaded)
+        await self._audit.log(actor, "credential.read", loaded.row.id, also=rows.used(loaded.row))
         return _credential(loaded)
 
     async def refresh(self, actor: Actor, reference: Reference | str) -> Connection:

@@ -29,6 +29,7 @@ from tieline.connections.freshness import (
     mark_of,
     token_of,
 )
+from tieline.connections.hot import Hot
 from tieline.connections.loading import Loaded, Loader, about
 from tieline.connections.outage import Outages
 from tieline.connections.rows import Reference
@@ -74,23 +75,27 @@ class Credentials:
         loader: Loader,
         egress: Egress,
         *,
+        hot: Hot | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._db = db
         self._loader = loader
+        self._hot = hot
         self._egress = egress
         self._clock = clock
         self._ahead = timedelta()
         self._outages = Outages()
         self._running: dict[str, asyncio.Task[Loaded]] = {}
 
-    async def current(self, actor: Actor, reference: Reference, *, stale: str | None = None) -> Loaded:
+    async def current(
+        self, actor: Actor, reference: Reference, *, stale: str | None = None, loaded: Loaded | None = None
+    ) -> Loaded:
         """The account with a credential that can be used now. `stale` is an access token just seen refused; it comes
-        back where another would be refused as well.
+        back where another would be refused as well. `loaded` is the same account as it was found just now.
 
         Raises ReconnectRequired, Suspended, ProviderUnavailable, and what rows.find raises.
         """
-        loaded = await self._load(actor, reference)
+        loaded = loaded or await self._load(actor, reference)
         require_usable(loaded)
         now = self._now()
         if not is_due(loaded, stale, now) or (lives(loaded, None, now) and is_in_vain(loaded, stale, now)):
@@ -129,6 +134,8 @@ class Credentials:
         return self._clock() - self._ahead
 
     async def _load(self, actor: Actor, reference: Reference) -> Loaded:
+        if self._hot is not None and (found := await self._hot.by_actor(actor, reference)) is not None:
+            return found
         return await self._db.read(lambda connection: self._loader.load(connection, actor, reference))
 
     async def _refreshed(self, actor: Actor, loaded: Loaded, *, stale: str | None, refused: bool) -> Loaded:
@@ -198,8 +205,13 @@ class Credentials:
         def due(now: datetime) -> bool:
             return is_due(loaded, stale, now)
 
-        claimed = await self._db.write(lambda open_: claims.claim(open_, loaded.credential, lease=lease, due=due))
-        self._ahead = self._clock() - claimed.now
+        def claim(connection: Connection) -> claims.Claimed:
+            claimed = claims.claim(connection, loaded.credential, lease=lease, due=due)
+            # Here, since the way back may take long.
+            self._ahead = self._clock() - claimed.now
+            return claimed
+
+        claimed = await self._db.write(claim)
         if claimed.wait is not None and not lives(loaded, stale, claimed.now):
             detail = "The last refresh failed, and the provider is not asked again yet."
             raise ProviderUnavailable(detail, retry_after=claimed.wait.total_seconds())

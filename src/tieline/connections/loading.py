@@ -1,6 +1,5 @@
 """From rows to an Access: opens the seal and brings the document, the registration and the inputs together."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from tieline.connections import rows
 from tieline.connections.access import Access
 from tieline.connections.grant import Grant
 from tieline.integrations.registration import Registration, registration, registration_of_client
+from tieline.manifest import Provider
 from tieline.manifest.origins import Origins
 from tieline.providers import Documents
 from tieline.providers import rows as provider_rows
@@ -44,15 +44,18 @@ class Loader:
         used = registration_of_client(connection, self.vault, actor, row.provider_id, row.client_row_id)
         if used is None:
             used = registration(connection, self.vault, actor, row.provider_id, row.auth_method, row.variant)
+        return self.opened(row, credential, manifest, used)
+
+    def opened(self, row: Row[Any], credential: Row[Any], manifest: Provider, used: Registration) -> Loaded:
+        """Opens the seal. Raises SealBroken, Misconfigured."""
         sealing = about(row.org, row.id, row.end_user, row.provider_id, row.origins, credential.version)
-        grant = Grant.load(self.vault.open(credential.sealed, about=sealing))
         access = Access(
             manifest=manifest,
             method_name=row.auth_method,
             registration=used,
             variant=row.variant,
             inputs=row.inputs,
-            grant=grant,
+            grant=Grant.load(self.vault.open(credential.sealed, about=sealing)),
             origins=Origins.parse(row.origins),
             connection_id=row.id,
             end_user=row.end_user,
@@ -89,5 +92,5 @@ class Loader:
 def about(organization: str, connection_id: str, end_user: str, provider_id: str, origins: str, version: int) -> About:
     """Where a credential is sealed: its row, whose it is, at whom, which one it is of those that stood there, and the
     text of the origins it may go to."""
-    fixed = json.dumps([end_user, provider_id, origins, version])
+    fixed = f"{version}:{len(end_user)}:{end_user}{len(provider_id)}:{provider_id}{origins}"
     return About(organization, "credentials", connection_id, "sealed", fixed)

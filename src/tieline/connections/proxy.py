@@ -74,11 +74,15 @@ class Proxy:
         self._limiter = limiter
 
     @asynccontextmanager
-    async def open(self, actor: Actor, reference: Reference, call: Call) -> AsyncGenerator[Answer]:
-        """Raises PathRefused, RateLimited, ReconnectRequired, ProviderUnavailable, Forbidden, and as rows.find does."""
+    async def open(
+        self, actor: Actor, reference: Reference, call: Call, *, loaded: Loaded | None = None
+    ) -> AsyncGenerator[Answer]:
+        """`loaded` is the same connection, found just now.
+
+        Raises PathRefused, RateLimited, ReconnectRequired, ProviderUnavailable, Forbidden, and as rows.find does."""
         actor.require("proxy")
         _check_restriction(actor, call)
-        loaded = await self._credentials.current(actor, reference)
+        loaded = await self._credentials.current(actor, reference, loaded=loaded)
         address = _address(loaded, call)
         limits = loaded.access.manifest.rate_limits
         owner = f"{loaded.row.org}/{loaded.row.id}"
@@ -90,7 +94,7 @@ class Proxy:
                 actor,
                 "connection.called",
                 loaded.row.id,
-                also=rows.used(loaded.row.id),
+                also=rows.used(loaded.row),
                 method=call.method,
                 host=parts.hostname,
                 path=_shown_path(loaded, call, parts.path)[:500],

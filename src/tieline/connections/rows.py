@@ -1,10 +1,23 @@
 """The queries of connections. Each starts from what the actor may see."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    Select,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from tieline.actor import Actor
 from tieline.audit import Also
@@ -12,6 +25,9 @@ from tieline.connections.tables import connections, credentials
 from tieline.connections.types import Reference, SessionRequest
 from tieline.errors import AmbiguousConnection, Forbidden, InvalidRequest, NotConnected, NotFound
 from tieline.providers.tables import provider_versions, providers
+
+TOUCH_EVERY = timedelta(minutes=1)
+_TOUCH = update(connections).where(connections.c.id == bindparam("touched")).values(last_used_at=bindparam("at"))
 
 
 def as_reference(reference: Reference | str) -> Reference:
@@ -32,22 +48,28 @@ def visible(actor: Actor) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def of_provider(slug: str) -> ColumnElement[bool]:
+def of_provider(slug: str | ColumnElement[str]) -> ColumnElement[bool]:
     """By slug; a retired provider keeps its connections, under its slug and row id."""
-    return or_(providers.c.slug == slug, providers.c.slug.startswith(f"{slug}~", autoescape=True))
+    wanted = literal(slug) if isinstance(slug, str) else slug
+    start = func.substr(providers.c.slug, 1, func.length(wanted) + 1)
+    return or_(providers.c.slug == wanted, start == wanted.concat("~"))
+
+
+def newest(column: str, *, consented: bool = False) -> ScalarSelect[Any]:
+    """Of the provider's newest version; of the newest one that does what was consented to."""
+    versions = provider_versions.alias("versions")
+    query = select(versions.c[column]).where(
+        versions.c.provider_id == connections.c.provider_id, versions.c.channel != "draft"
+    )
+    if consented:
+        query = query.where(versions.c.security_digest == connections.c.security_digest)
+    order = (case((versions.c.channel == "beta", 1), else_=0), versions.c.number.desc())
+    return query.order_by(*order).limit(1).correlate(connections).scalar_subquery()
 
 
 @cache
 def query() -> Select[Any]:
     """Connections with their credential's state, their provider's slug, and the versions they run and could run."""
-    versions = provider_versions.alias("versions")
-    newest = (
-        select(versions.c.version, versions.c.security_digest)
-        .where(versions.c.provider_id == connections.c.provider_id, versions.c.channel != "draft")
-        .order_by(case((versions.c.channel == "beta", 1), else_=0), versions.c.number.desc())
-        .limit(1)
-    )
-    consented = newest.where(versions.c.security_digest == connections.c.security_digest)
     return (
         select(
             connections,
@@ -56,9 +78,9 @@ def query() -> Select[Any]:
             credentials.c.state.label("credential_state"),
             providers.c.slug.label("provider"),
             providers.c.retired_at.label("provider_retired_at"),
-            consented.with_only_columns(versions.c.version).scalar_subquery().label("effective_version"),
-            newest.with_only_columns(versions.c.security_digest).scalar_subquery().label("newest_digest"),
-            newest.with_only_columns(versions.c.version).scalar_subquery().label("newest_version"),
+            newest("version", consented=True).label("effective_version"),
+            newest("security_digest").label("newest_digest"),
+            newest("version").label("newest_version"),
         )
         .join(providers, providers.c.id == connections.c.provider_id)
         .join(credentials, credentials.c.connection_id == connections.c.id)
@@ -128,14 +150,16 @@ def has_status(status: str) -> ColumnElement[bool]:
             raise InvalidRequest("`status` is one of active, error, reconnect, suspended.")
 
 
-def used(connection_id: str) -> Also:
-    """Written with the audit event of a use: of several in a batch, the newest counts."""
-    change = update(connections).where(connections.c.id == connection_id).values(last_used_at=datetime.now(UTC))
+def used(row: Row[Any]) -> Also | None:
+    """Written with the audit event of a use, at most once a minute: of several in a batch, the newest counts."""
+    now = datetime.now(UTC)
+    if row.last_used_at is not None and now - row.last_used_at < TOUCH_EVERY:
+        return None
 
     def run(connection: Connection) -> None:
-        connection.execute(change)
+        connection.execute(_TOUCH, {"touched": row.id, "at": now})
 
-    return Also(connection_id, run)
+    return Also(row.id, run)
 
 
 def count_of_provider(connection: Connection, provider_id: str) -> int:

@@ -44,8 +44,7 @@ def registration(
     """The one that a new connection of this actor uses; an empty one where nothing has been set."""
     row = rows.effective(connection, actor, provider_id)
     if row is None:
-        identifier = rows.integration_id(actor.organization, provider_id)
-        return Registration(identifier, "none", True, None, None, {})
+        return without_registration(actor, provider_id)
     wanted = {rows.client_row_id(row.id, method, variant), rows.client_row_id(row.id, method, None)}
     found = [client for client in rows.clients_of(connection, row.id) if client.id in wanted]
     # The client of the variant comes before the one that serves them all.
@@ -61,11 +60,21 @@ def registration_of_client(
     of somebody else, or of another provider."""
     client = None if client_row_id is None else rows.client(connection, client_row_id)
     row = None if client is None else rows.by_id(connection, client.integration_id)
-    if client is None or row is None or row.provider_id != provider_id:
-        return None
-    if {client.org, row.org} - {*actor.lineage}:
+    return None if client is None else registration_of_rows(vault, actor, provider_id, row, client)
+
+
+def registration_of_rows(
+    vault: Vault, actor: Actor, provider_id: str, row: Row[Any] | None, client: Row[Any]
+) -> Registration | None:
+    """As `registration_of_client`, of rows that have been read."""
+    if row is None or row.provider_id != provider_id or {client.org, row.org} - {*actor.lineage}:
         return None
     return _registration(vault, row, client, "")
+
+
+def without_registration(actor: Actor, provider_id: str) -> Registration:
+    """Where nothing has been set."""
+    return Registration(rows.integration_id(actor.organization, provider_id), "none", True, None, None, {})
 
 
 def _registration(vault: Vault, row: Row[Any], client: Row[Any] | None, source: str) -> Registration:

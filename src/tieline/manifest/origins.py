@@ -104,6 +104,7 @@ class Origins:
         return json.dumps(uses, sort_keys=True, separators=(",", ":"))
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, text: str) -> "Origins":
         """Raises ValueError."""
         found: object = json.loads(text) if text else {}

@@ -88,22 +88,38 @@ class ApiKeys:
 
     async def authenticate(self, headers: Mapping[str, str]) -> Actor:
         """Who sent these headers (names in lower case). Raises Unauthorized; Forbidden for a foreign organization."""
-        kind, _, text = headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer":
-            raise Unauthorized("Send an API key: `Authorization: Bearer tl_...`.")
-        return await self.actor_of(text.strip(), organization=headers.get(ORGANIZATION_HEADER))
+        return await self.actor_of(bearer(headers), organization=headers.get(ORGANIZATION_HEADER))
 
     async def actor_of(self, key: str, *, organization: str | None = None) -> Actor:
         """The actor of this key, entered into the customer named, if any. Raises Unauthorized, Forbidden."""
-        if not is_key(key):
-            raise Unauthorized("This is not an API key of Tieline, or it was not copied whole.")
-        now = datetime.now(UTC)
+        require_key(key)
         row = await self._db.read(lambda connection: lookup(connection, key, organization))
-        actor = read_actor(row, organization, now=now)
+        actor = read_actor(row, organization, now=datetime.now(UTC))
+        await self.touch(row)
+        return actor
+
+    async def touch(self, row: Any) -> None:
+        """Notes that the key of this row was used, at most once a minute."""
+        now = datetime.now(UTC)
         if row is not None and (row.last_used_at is None or now - row.last_used_at > _TOUCH_EVERY):
             touch = update(api_keys).where(api_keys.c.id == row.id).values(last_used_at=now)
             await self._db.write(lambda connection: connection.execute(touch))
-        return actor
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The key in these headers (names in lower case). Raises Unauthorized for what has not the form of one."""
+    kind, _, text = headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        raise Unauthorized("Send an API key: `Authorization: Bearer tl_...`.")
+    key = text.strip()
+    require_key(key)
+    return key
+
+
+def require_key(key: str) -> None:
+    """Raises Unauthorized for what has not the form of a key: nobody is asked about it."""
+    if not is_key(key):
+        raise Unauthorized("This is not an API key of Tieline, or it was not copied whole.")
 
 
 def lookup(connection: Connection, key: str, organization: str | None) -> Row[Any] | None:

@@ -19,8 +19,12 @@ class Documents:
 
     def load(self, connection: Connection, provider_id: str, version: str, variant: str | None = None) -> Provider:
         """As `of`, but reads the row only when the manifest is not kept. Raises NotFound too."""
-        kept = self._loaded.get((provider_id, version, variant or ""))
+        kept = self.kept(provider_id, version, variant)
         return kept or self.of(rows.version_row(connection, provider_id, version), variant)
+
+    def kept(self, provider_id: str, version: str, variant: str | None = None) -> Provider | None:
+        """None when it must be read first."""
+        return self._loaded.get((provider_id, version, variant or ""))
 
     def of(self, version: Row[Any], variant: str | None = None) -> Provider:
         """The manifest of a row of `provider_versions`, patched by the variant. KeyError when it has none such."""

@@ -4,16 +4,20 @@ A database that is frozen answers nothing, not even an error: so the client meas
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
-from sqlalchemy import URL, Connection, ExceptionContext, Pool, event, text
+import asyncpg
+from sqlalchemy import URL, Connection, ExceptionContext, Pool, Table, event, insert, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as driver_dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from tieline.errors import Misconfigured, StorageFull, StorageUnavailable, TielineError
+from tieline.storage.lanes import Lane, Lanes, Values
+from tieline.storage.prepared import Prepared
 
 T = TypeVar("T")
 
@@ -22,6 +26,8 @@ CONNECT_SECONDS = 2.0
 COMMAND_SECONDS = 5.0
 MIGRATION_LOCK = 7_241_995_031_338
 
+# A process that hangs inside a transaction must not hold its rows for the others.
+_SESSION = {"application_name": "tieline", "jit": "off", "idle_in_transaction_session_timeout": "10s"}
 _DISK_FULL = "53100"
 _READ_ONLY = "25006"
 # Lost or refused connections, resources, a shutdown, a lock or deadlock, a cancelled statement.
@@ -33,7 +39,7 @@ class PostgresqlStore:
     """Reads run outside a transaction block: under READ COMMITTED that means the same, and saves two round trips."""
 
     dialect: ClassVar[Literal["postgresql"]] = "postgresql"
-    deadline: float | None = 1.8
+    deadline: float = 1.8
 
     def __init__(self, url: URL) -> None:
         self._url = _for_asyncpg(url)
@@ -42,6 +48,23 @@ class PostgresqlStore:
         self._reader = self._engine(
             AsyncAdaptedQueuePool, command_seconds=COMMAND_SECONDS, default_transaction_read_only="on"
         ).execution_options(isolation_level="AUTOCOMMIT")
+        # To plan a prepared query anew for its values costs more than running it.
+        hot = {"default_transaction_read_only": "on", "plan_cache_mode": "force_generic_plan"}
+        self._hot = Lanes(lambda: self._lane(**hot), CONNECTIONS, self.deadline)
+        self._appending = Lanes(self._lane, 1, self.deadline)
+        self._inserts: dict[str, str] = {}
+
+    async def rows(self, query: Prepared, given: Mapping[str, object]) -> Sequence[Values]:
+        """What a prepared query finds. Raises StorageUnavailable."""
+        arguments = query.arguments(given)
+        return await self._driven(
+            self._hot, lambda lane: lane.fetch(query.text, *arguments, timeout=self.deadline), again=True
+        )
+
+    async def append(self, table: Table, rows: Sequence[Values]) -> None:
+        """All of the rows, each with a value for every one of the table's first columns, or none of them."""
+        text = self._inserts.get(table.name) or self._insert(table, len(rows[0]))
+        await self._driven(self._appending, lambda lane: lane.executemany(text, rows, timeout=COMMAND_SECONDS))
 
     def read(self, query: Callable[[Connection], T]) -> asyncio.Future[T]:
         return asyncio.ensure_future(_run(self._reader, query))
@@ -60,12 +83,12 @@ class PostgresqlStore:
         return await _run(engine, alone)
 
     async def close(self) -> None:
+        await self._hot.close()
+        await self._appending.close()
         await self._reader.dispose()
         await self._writer.dispose()
 
     def _engine(self, pool: type[Pool], *, command_seconds: float | None, **settings: str) -> AsyncEngine:
-        # A process that hangs inside a transaction must not hold its rows for the others.
-        session = {"application_name": "tieline", "jit": "off", "idle_in_transaction_session_timeout": "10s"}
         sizes: dict[str, Any] = {} if pool is NullPool else {"pool_size": CONNECTIONS, "max_overflow": 0}
         return create_async_engine(
             self._url,
@@ -74,21 +97,49 @@ class PostgresqlStore:
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "command_timeout": command_seconds,
-                "server_settings": session | settings,
+                "server_settings": _SESSION | settings,
             },
             **sizes,
         )
+
+    async def _lane(self, **settings: str) -> Lane:
+        _, given = driver_dialect().create_connect_args(self._url)
+        connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # untyped
+        return await connect(**given, timeout=CONNECT_SECONDS, server_settings=_SESSION | settings)
+
+    def _insert(self, table: Table, columns: int) -> str:
+        names = [column.name for column in table.columns][:columns]
+        made = str(insert(table).compile(dialect=driver_dialect(), column_keys=names))
+        return self._inserts.setdefault(table.name, made)
+
+    async def _driven(self, lanes: Lanes, work: "Callable[[Lane], Awaitable[T]]", *, again: bool = False) -> T:
+        """`again`: a connection that was lost while it lay idle is no outage, and a read may be asked twice."""
+        try:
+            return await lanes.run(work)
+        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            if again and isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError | ConnectionError):
+                return await self._driven(lanes, work)
+            lost = isinstance(error, OSError | asyncpg.InterfaceError)
+            meant = unavailable(type(error).__name__) if lost else of_state(getattr(error, "sqlstate", None) or "")
+            if meant is None:
+                raise
+            raise meant from error
 
 
 def meaning(error: DBAPIError) -> TielineError | None:
     """What a driver's error is to a caller; None when it is a mistake of ours or an integrity error."""
     state: str = getattr(error.orig, "sqlstate", None) or ""
+    return of_state(state) or (unavailable("disconnected") if error.connection_invalidated else None)
+
+
+def of_state(state: str) -> TielineError | None:
+    """By SQLSTATE."""
     if state == _DISK_FULL:
         return StorageFull("The disk that holds the database is full. Make room, then try again.")
     if state.startswith(_REFUSED):
         return Misconfigured("The database refuses this login. Correct TIELINE_DATABASE_URL.", reason=state)
-    if error.connection_invalidated or state.startswith(_UNAVAILABLE):
-        return unavailable(state or "disconnected")
+    if state.startswith(_UNAVAILABLE):
+        return unavailable(state)
     return None
 
 

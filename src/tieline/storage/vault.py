@@ -92,9 +92,9 @@ def _parts(blob: bytes, about: About) -> tuple[bytes, bytes]:
 
 def _associated(about: About, key_id: bytes) -> bytes:
     """Each part with its length before it: no two places give the same bytes."""
-    names = (about.organization, about.table, about.row, about.field)
-    parts = [name.encode() for name in names] + [key_id, hashlib.sha256(about.origins_text.encode()).digest()]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    org, table, row, field = about.organization, about.table, about.row, about.field
+    place = f"{len(org)}:{org}{len(table)}:{table}{len(row)}:{row}{len(field)}:{field}{len(key_id)}:"
+    return place.encode() + key_id + hashlib.sha256(about.origins_text.encode()).digest()
 
 
 def _broken(about: About, why: str) -> SealBroken:
