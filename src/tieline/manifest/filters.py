@@ -7,12 +7,13 @@ import base64 as b64
 import hashlib
 import hmac as mac
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlencode
 
 from tieline.manifest import dates, searching
 from tieline.manifest.values import (
+    BUDGET,
     MAX_ITEMS,
     MAX_TEXT,
     Unrenderable,
@@ -150,13 +151,7 @@ def split(value: object, separator: object) -> list[str]:
 
 def join(value: object, separator: object = "") -> str:
     """Null members count as empty text, so that a place stays a place."""
-    mark, parts, size = text_of(separator), list[str](), 0
-    for each in _list(value):
-        parts.append(text_of(each))
-        size += len(parts[-1]) + len(mark)
-        if size > MAX_TEXT:
-            raise Unrenderable("The text grows too large.")
-    return mark.join(parts)
+    return _run_together(map(text_of, _list(value)), text_of(separator))
 
 
 def match(value: object, pattern: object) -> str | None:
@@ -213,26 +208,41 @@ def claims(value: object) -> object:
 
 def sorted_concat(value: object) -> str:
     """Names and values run together, by name; a name with several values stands before each, in order, once."""
-    return join([text for name, each in sorted(_map(value).items()) for text in _pairs(name, each)])
+    return _run_together(text for name, each in sorted(_map(value).items()) for text in _pairs(name, each))
 
 
 def key_lines(value: object, keys: object) -> str:
     """For each key that has a value, a line with the key and a line with the value."""
     members = _map(value)
     found = ((text_of(key), member(members, key)) for key in _list(keys))
-    return join([f"{key}\n{text_of(each)}\n" for key, each in found if each is not None and each != ""])
+    return _run_together(f"{key}\n{text_of(each)}\n" for key, each in found if each is not None and each != "")
 
 
 def cookie_header(value: object) -> str:
     """The value of a Cookie header, from a map of cookies or from Set-Cookie lines (RFC 6265 section 4.2.1)."""
     if is_mapping(value):
-        pairs = [f"{name}={text_of(each)}" for name, each in _map(value).items()]
+        pairs = (f"{name}={text_of(each)}" for name, each in _map(value).items())
     else:
         lines = _list(value) if is_sequence(value) else [value]
-        pairs = [text_of(line).split(";", 1)[0].strip() for line in lines]
-    if any(mark in pair for pair in pairs for mark in ";\r\n\0"):
+        pairs = (text_of(line).split(";", 1)[0].strip() for line in lines)
+    return _run_together(map(_cookie, pairs), "; ")
+
+
+def _cookie(pair: str) -> str:
+    if any(mark in pair for mark in ";\r\n\0"):
         raise Unrenderable("A cookie may not hold a semicolon or a line break.")
-    return join(pairs, "; ")
+    return pair
+
+
+def _run_together(texts: Iterable[str], mark: str = "") -> str:
+    """One by one, so that it ends as soon as it is too large."""
+    parts, size = list[str](), 0
+    for text in texts:
+        parts.append(text)
+        size += len(text) + len(mark)
+        if size > MAX_TEXT:
+            raise Unrenderable("The text grows too large.")
+    return mark.join(parts)
 
 
 def _any_list(value: object) -> Sequence[object]:
@@ -278,10 +288,26 @@ def _algorithm_of(algorithm: object) -> object:
 
 
 def _per_character(weight: int, flat: int = 400) -> Callable[..., int]:
-    def cost(value: object, *arguments: object) -> int:
-        if isinstance(value, str | bytes):
-            return flat + weight * len(value)
-        return flat + 16 * weight * len(value) if is_mapping(value) or is_sequence(value) else flat
+    """Of the value and of what is given beside it; a list or a map counts by its members."""
+
+    def cost(*values: object) -> int:
+        return flat + weight * sum(map(_length, values))
+
+    return cost
+
+
+def _length(value: object) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    return 16 * len(value) if is_mapping(value) or is_sequence(value) else 0
+
+
+def _per_content(weight: int) -> Callable[..., int]:
+    """Of all that is in the value, down to its last member: for what goes through the texts of a list or map."""
+
+    def cost(*values: object) -> int:
+        # Counted no further than it can be paid for: counting takes time too.
+        return 400 + weight * sum(weight_of(each, BUDGET // weight) for each in values)
 
     return cost
 
@@ -291,7 +317,7 @@ _NOTHING = _per_character(0)
 
 
 def _cost_of_json(value: object) -> int:
-    return 400 + (6 * len(value) if isinstance(value, str | bytes) else 48 * weight_of(value, MAX_TEXT))
+    return 400 + (6 * len(value) if isinstance(value, str | bytes) else 80 * weight_of(value, BUDGET // 80))
 
 
 def _cost_of_from_json(value: object) -> int:
@@ -323,7 +349,7 @@ FILTERS: dict[str, Filter] = {
     "base64decode": Filter(base64decode, cost=_per_character(8)),
     "base64url": Filter(base64url),
     "claims": Filter(claims, cost=_per_character(72)),
-    "cookieHeader": Filter(cookie_header, cost=_per_character(16)),
+    "cookieHeader": Filter(cookie_header, cost=_per_content(36)),
     "date": Filter(dates.format_date, 1, 1, cost=_per_character(4, 4000), check=dates.date_format),
     "default": Filter(default, 1, 1, cost=_NOTHING),
     "first": Filter(first, cost=_NOTHING),
@@ -334,7 +360,7 @@ FILTERS: dict[str, Filter] = {
     "join": Filter(join, 0, 1, cost=_per_character(16)),
     "json": Filter(json_of, cost=_cost_of_json),
     "keyFingerprint": Filter(key_fingerprint, cost=_per_character(4, 500_000)),
-    "keyLines": Filter(key_lines, 1, 1, cost=_per_character(32)),
+    "keyLines": Filter(key_lines, 1, 1, cost=_per_character(40)),
     "last": Filter(last, cost=_NOTHING),
     "lower": Filter(lower, cost=_per_character(12)),
     "match": Filter(match, 1, 1, cost=_cost_of_match, check=searching.compiled),
@@ -348,13 +374,13 @@ FILTERS: dict[str, Filter] = {
     "sign": Filter(sign, 2, 2, cost=_per_character(4, 3_000_000), check=_algorithm_of),
     "single": Filter(single, cost=_NOTHING),
     "slice": Filter(cut, 1, 2, cost=_per_character(1)),
-    "sort": Filter(sort, cost=_per_character(24)),
-    "sortedConcat": Filter(sorted_concat, cost=_per_character(24)),
+    "sort": Filter(sort, cost=_per_content(24)),
+    "sortedConcat": Filter(sorted_concat, cost=_per_content(40)),
     "split": Filter(split, 1, 1, cost=_per_character(8)),
     "trim": Filter(trim, cost=_per_character(2)),
     "upper": Filter(upper, cost=_per_character(12)),
     "urldecode": Filter(url_decode, cost=_per_character(48)),
-    "urlencode": Filter(url_encode, cost=_per_character(40)),
-    "where": Filter(where, 2, 2, cost=_per_character(36)),
+    "urlencode": Filter(url_encode, cost=_per_content(40)),
+    "where": Filter(where, 2, 2, cost=_per_content(24)),
     "xml": Filter(xml),
 }

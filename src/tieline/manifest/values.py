@@ -6,13 +6,15 @@ Null and empty text are one thing here: no value. Messages never carry a value.
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeGuard
 
 MAX_TEXT = 1024 * 1024
 MAX_BYTES = 8 * 1024 * 1024
 MAX_ITEMS = 10_000
+BUDGET = 16 * 1024 * 1024
+"""The work one rendering may do, in units of about 2.5 ns."""
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -124,24 +126,22 @@ def weight_of(value: object, limit: int) -> int:
     return total
 
 
-def joined(parts: Sequence[object]) -> str | bytes:
-    """The parts as one text; one part of bytes makes the whole bytes, so that signed bytes stay exact."""
-    texts: list[str] = []
-    exact: list[bytes] = []
-    size = 0
+def joined(parts: Iterable[object]) -> str | bytes:
+    """The parts as one text; one part of bytes makes the whole bytes, so that signed bytes stay exact.
+
+    They are asked for one by one, so that it ends as soon as it is too large.
+    """
+    kept: list[str | bytes] = []
+    size, exact = 0, False
     for part in parts:
-        if isinstance(part, bytes):
-            exact.append(part)
-            size += len(part)
-        else:
-            text = part if isinstance(part, str) else text_of(part)
-            texts.append(text)
-            size += len(text)
+        kept.append(part if isinstance(part, str | bytes) else text_of(part))
+        size += len(kept[-1])
+        exact = exact or isinstance(part, bytes)
         if size > (MAX_BYTES if exact else MAX_TEXT):
             raise Unrenderable("The text grows too large.")
     if exact:
-        return b"".join(map(bytes_of, parts))
-    return "".join(texts)
+        return b"".join(map(bytes_of, kept))
+    return "".join(map(str, kept))
 
 
 def same(left: object, right: object) -> bool:
@@ -151,11 +151,16 @@ def same(left: object, right: object) -> bool:
     if isinstance(right, bytes):
         right = right.decode(errors="surrogateescape")
     if isinstance(left, str) and isinstance(right, str):
-        return hmac.compare_digest(left.encode(errors="surrogatepass"), right.encode(errors="surrogatepass"))
+        return len(left) == len(right) and hmac.compare_digest(
+            left.encode(errors="surrogatepass"), right.encode(errors="surrogatepass")
+        )
     if isinstance(left, str) or isinstance(right, str):
         pair = (left, right)
         return all(isinstance(each, str | int | float) for each in pair) and text_of(left) == text_of(right)
-    return isinstance(left, bool) == isinstance(right, bool) and left == right
+    try:
+        return isinstance(left, bool) == isinstance(right, bool) and left == right
+    except RecursionError:
+        return False
 
 
 def member(value: object, key: object) -> object:
