@@ -9,6 +9,7 @@ from tieline.manifest.origins import OriginSet
 _ALLOWED = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]{}|^`-]*")
 _SCHEME = re.compile(r"/?[A-Za-z][A-Za-z0-9+.-]*://")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -44,12 +45,14 @@ def _check(path: str) -> None:
         raise PathRefused("The path has characters that must be percent-encoded.")
     decoded = path
     for _ in range(3):
-        if "\\" in decoded or any(ord(letter) < 32 or ord(letter) == 127 for letter in decoded):
+        if _CONTROL.search(decoded):
             raise PathRefused("The path has a backslash or a control character.")
         if decoded.removeprefix("/").startswith("/") or any(_is_dots(part) for part in decoded.split("/")):
             raise PathRefused("The path must stay under the provider's base URL: no //, no . or .. segments.")
         if _SCHEME.match(decoded):
             raise PathRefused("Give a path, not an address. A whole address goes into Tieline-Url.")
+        if "%" not in decoded:
+            return
         decoded = unquote(decoded)
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 
 from tieline.egress.addresses import METADATA, Address, Network, is_public, parts
+
+
+_read = lru_cache(maxsize=4096)(ip_address)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class AddressPolicy:
         named: the host was listed by the operator. plain: without TLS, for which being public is not enough.
         """
         try:
-            found = ip_address(address) if isinstance(address, str) else address
+            found = _read(address) if isinstance(address, str) else address
         except ValueError:
             return False
         return all(self._permits(part, named=named, plain=plain) for part in parts(found))

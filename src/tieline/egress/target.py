@@ -6,6 +6,7 @@ only some resolvers take for an address.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import idna
@@ -74,6 +75,7 @@ def _with_authority(scheme: str, authority: str, rest: str) -> Target:
     return Target(scheme=scheme, host=host, port=port, url=f"{scheme}://{written}{rest}", address=address)
 
 
+@lru_cache(maxsize=4096)
 def _host(text: str) -> tuple[Address | None, str]:
     if text.startswith("["):
         try:

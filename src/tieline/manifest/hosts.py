@@ -20,6 +20,7 @@ def is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) <= 65535
 
 
+@lru_cache(maxsize=4096)
 def read_authority(text: str) -> str | None:
     """`host` or `host:port` in lower case; None if it is neither a DNS name nor an address, or has user information.
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import cast
 
 from tieline.manifest.hosts import read_authority
@@ -115,7 +115,7 @@ class Origins:
     def of_use(self, use: str) -> OriginSet:
         return self.uses.get(use, OriginSet())
 
-    @property
+    @cached_property
     def all(self) -> OriginSet:
         return OriginSet.of(*(pattern for origins in self.uses.values() for pattern in origins.patterns))
 
