@@ -11,7 +11,7 @@ from tieline.manifest import AuthMethod, Input, Provider
 from tieline.manifest.inputs import derived, inputs_of
 from tieline.manifest.origins import Origins, OriginSet, origin_of, origins_of
 from tieline.manifest.places import listed
-from tieline.manifest.templates import Missing, render_url
+from tieline.manifest.templates import Missing, Unrenderable, render_url
 from tieline.manifest.trust import is_secret
 from tieline.protocols.oauth2 import requested
 from tieline.runner import Setting
@@ -88,12 +88,13 @@ class Access:
 
     @cached_property
     def base_url(self) -> str | None:
-        """The rendered api.baseUrl; None where the document has none, or a variable of it is still missing."""
+        """The rendered api.baseUrl; None where the document has none, a variable of it is still missing, or what a
+        provider said makes no address of it."""
         if self.manifest.api.base_url is None:
             return None
         try:
             return render_url(self.manifest.api.base_url, self.values(), inputs=self.declared)
-        except Missing:
+        except (Missing, Unrenderable):
             return None
 
     def is_shown(self, text: str) -> bool:
