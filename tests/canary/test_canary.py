@@ -6,6 +6,8 @@ import secrets
 
 import pytest
 import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from tieline.errors import Conflict
 from tieline.secret import Secret
@@ -169,3 +171,15 @@ async def test_what_a_database_keeps_is_read_in_every_column(database: Database,
 
     assert [*Canary().found("database", b"".join(kept.values()))]
     assert len(kept) > 10 or {each.rpartition("-")[2] for each in kept} == {"tieline.db", "wal", "shm"}
+
+
+@pytest.mark.anyio
+async def test_what_is_stored_stands_in_no_error_and_no_log_of_the_database(canary, database: Database):
+    statement = text("INSERT INTO nowhere VALUES (:planted)")
+
+    with pytest.raises(DBAPIError) as caught:
+        await database.write(lambda connection: connection.execute(statement, {"planted": KEY}))
+
+    assert KEY not in str(caught.value)
+    assert any("INSERT INTO nowhere" in each for each in canary.log)
+    assert [*canary.in_log()] == []

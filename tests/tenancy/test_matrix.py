@@ -341,3 +341,26 @@ async def test_a_platform_that_names_a_customer_as_another_does_makes_its_own(to
     assert made["id"] != before["id"]
     assert entered.json()["items"] == []
     assert (await town.ask(Caller("acme", town.keys["owner-acme"]), "GET", "/v1/organizations/acme")).json() == before
+
+
+async def test_a_restricted_key_lists_what_it_is_restricted_to(town):
+    mine = await town.fresh("acme")
+    callers = await restricted(town, mine)
+
+    async def listed(kind, path):
+        return (await town.ask(callers[kind], "GET", f"{path}?limit=200")).json()["items"]
+
+    assert {each["endUser"] for each in await listed("user", "/v1/connections")} == {mine.end_user}
+    assert {each["provider"] for each in await listed("provider", "/v1/connections")} == {mine.provider}
+    assert [each["id"] for each in await listed("connection", "/v1/connections")] == [mine.connection]
+    assert [each["id"] for each in await listed("provider", "/v1/providers")] == [mine.provider]
+
+
+async def test_of_a_name_that_several_have_a_list_shows_the_nearest_alone(town):
+    for slug in town.targets:
+        caller = Caller(slug, town.keys[f"owner-{slug}"])
+        items = (await town.ask(caller, "GET", "/v1/providers?limit=200")).json()["items"]
+
+        names = {each["id"]: each["name"] for each in items}
+        assert len(names) == len(items)
+        assert names["crm"] == marker(slug, "provider")
