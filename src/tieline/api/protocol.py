@@ -4,7 +4,10 @@ What a server in front of this one could read differently is answered 400, and t
 """
 
 import asyncio
+import fcntl
 import re
+import sys
+import termios
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -114,15 +117,25 @@ class Protocol(HttpToolsProtocol):
         if self._writing is not None:
             self._writing.cancel()
         seconds, _ = SLOWEST_READER
-        self._writing = self.loop.call_later(seconds, self._look, self.transport.get_write_buffer_size())
+        self._writing = self.loop.call_later(seconds, self._look, _untaken(self.transport))
 
     def _look(self, before: int) -> None:
         _, least = SLOWEST_READER
-        left = self.transport.get_write_buffer_size()
+        left = _untaken(self.transport)
         if left and left > before - least:
+            self.cycle.disconnected = True
             self.transport.abort()
         elif left:
             self._watch()
+
+
+def _untaken(transport: asyncio.Transport) -> int:
+    """Bytes of answers that the caller has not taken, with those that the system keeps for it: maybe millions."""
+    waiting = transport.get_write_buffer_size()
+    if waiting and not transport.is_closing():
+        kept = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        waiting += int.from_bytes(kept, sys.byteorder)
+    return waiting
 
 
 def _check(version: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> None:
