@@ -108,8 +108,7 @@ async def routes_of(site: Site, hub: Hub) -> AsyncIterator[Routes]:
     ):
         page = session.url.reveal().partition("://")[2].partition("/")[2]
         routes = Routes(hub, http, site.practice, site.connections, f"/{page}")
-        well = await routes.ask_all()
-        assert all(each.status < 400 for each in well.values()), {name: each.text for name, each in well.items()}
+        await routes.until_well()
         yield routes
 
 

@@ -57,9 +57,14 @@ class PostgresqlStore:
     async def rows(self, query: Prepared, given: Mapping[str, object]) -> Sequence[Values]:
         """What a prepared query finds. Raises StorageUnavailable."""
         arguments = query.arguments(given)
-        return await self._driven(
-            self._hot, lambda lane: lane.fetch(query.text, *arguments, timeout=self.deadline), again=True
-        )
+        try:
+            # Of it all: standing in line, a new connection, and the second try.
+            async with asyncio.timeout(self.deadline):
+                return await self._driven(
+                    self._hot, lambda lane: lane.fetch(query.text, *arguments, timeout=self.deadline), again=True
+                )
+        except TimeoutError as error:
+            raise unavailable("deadline") from error
 
     async def append(self, table: Table, rows: Sequence[Values]) -> None:
         """All of the rows, each with a value for every one of the table's first columns, or none of them."""
@@ -119,7 +124,8 @@ class PostgresqlStore:
         except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
             if again and isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError | ConnectionError):
                 return await self._driven(lanes, work)
-            lost = isinstance(error, OSError | asyncpg.InterfaceError)
+            # One that only reads any more, after a failover, is left as one that was lost.
+            lost = isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.ReadOnlySQLTransactionError)
             meant = unavailable(type(error).__name__) if lost else of_state(getattr(error, "sqlstate", None) or "")
             if meant is None:
                 raise
