@@ -21,7 +21,8 @@ from tieline.storage.database import Database
 from tieline.trace import kind_and_steps
 
 LEASE = timedelta(seconds=60)
-_DEADLINE_SECONDS = LEASE.total_seconds() * 0.75
+_OF_LEASE = 0.75
+"""How much of its lease a job may take."""
 _log = structlog.get_logger("tieline.jobs")
 
 
@@ -34,15 +35,25 @@ class Handler:
 
 
 class Worker:
-    """`handlers` by kind; a kind that is not among them is left to other processes."""
+    """`handlers` by kind; a kind that is not among them is left to other processes.
+
+    A process that dies keeps its jobs from the others for `lease` at most.
+    """
 
     def __init__(
-        self, database: Database, handlers: dict[str, Handler], *, every: float = 1.0, at_once: int = 8
+        self,
+        database: Database,
+        handlers: dict[str, Handler],
+        *,
+        every: float = 1.0,
+        at_once: int = 8,
+        lease: timedelta = LEASE,
     ) -> None:
         self._database = database
         self._handlers = handlers
         self._every = every
         self._at_once = at_once
+        self._lease = lease
         self._running: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -101,7 +112,9 @@ class Worker:
         # Most of the time nothing is due: a read finds that out without touching the disk.
         if room <= 0 or not await self._database.read(lambda connection: rows.any_due(connection, kinds)):
             return []
-        claimed = await self._database.write(lambda connection: rows.claim(connection, kinds, lease=LEASE, limit=room))
+        claimed = await self._database.write(
+            lambda connection: rows.claim(connection, kinds, lease=self._lease, limit=room)
+        )
         tasks = [asyncio.create_task(self._do(job), name=f"tieline-job-{job.kind}") for job in claimed]
         for task in tasks:
             self._running.add(task)
@@ -116,7 +129,7 @@ class Worker:
     async def _do(self, job: Job) -> None:
         handler = self._handlers[job.kind]
         try:
-            async with asyncio.timeout(_DEADLINE_SECONDS):
+            async with asyncio.timeout(self._lease.total_seconds() * _OF_LEASE):
                 await handler.run(job)
         except asyncio.CancelledError:
             await self._save(partial(rows.release, job=job))
