@@ -59,6 +59,7 @@ REFUSED = {
     "no host": "GET {p} HTTP/1.1\r\nAccept: */*\r\n\r\n",
     "host that is none": "GET {p} HTTP/1.1\r\nHost: a/b@c d\r\n\r\n",
     "two keys": "GET {p} HTTP/1.1\r\n{h}Authorization: Bearer other\r\n\r\n",
+    "two organizations": "GET {p} HTTP/1.1\r\n{h}Tieline-Organization: other\r\n\r\n",
     "space in the target": "GET {p}/a b HTTP/1.1\r\n{h}\r\n",
     "tabs": "GET\t{p}\tHTTP/1.1\r\n{h}\r\n",
     "not ASCII": "GET {p}/\xe9 HTTP/1.1\r\n{h}\r\n",

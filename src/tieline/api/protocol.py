@@ -142,7 +142,7 @@ def _check(version: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> N
     """Raises ValueError for what two readers could read in two ways (RFC 9112, sections 3.2, 6.1 and 6.3)."""
     if version not in ("1.0", "1.1") or b"#" in target:
         raise ValueError("not a request of HTTP/1.1")
-    names = [name for name, _ in headers if name in _ONCE]
+    names = [name for name, _ in headers if name in _ONCE or name.startswith(b"tieline-")]
     if len(set(names)) < len(names) or (version == "1.1" and b"host" not in names):
         raise ValueError("a header that stands once stands twice, or there is no Host")
     for name, value in headers:
