@@ -97,6 +97,13 @@ async def test_who_asks_for_a_customer_at_the_same_moment_gets_the_same(organiza
     assert await _count(database, "initech") == 1
 
 
+async def test_trusted_code_enters_no_customer_of_another_platform(organizations, tenants):
+    entered = await organizations.library_actor("umbrella")
+
+    assert entered.organization != tenants.umbrella.organization
+    assert entered.platform == tenants.platform.organization
+
+
 async def test_trusted_code_enters_the_platform_or_a_customer_made_on_first_use(organizations, tenants):
     platform = await organizations.library_actor("default")
     acme = await organizations.library_actor("acme")

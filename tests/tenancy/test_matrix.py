@@ -12,13 +12,13 @@ from tieline.api import app
 from tieline.storage.metadata import metadata
 
 from .table import NO_KEY, TABLE, address
-from .town import READ, SHARED, Caller, marker
+from .town import COMMON_CLIENT, ONE_CLIENT, READ, SHARED, Caller, marker
 
 pytestmark = pytest.mark.anyio
 
 NARROWABLE = {"providers:read", "connect", "connections:read", "connections:write", "proxy", "credentials:read"}
 MOVING = ("audit_events", "audit_heads", "audit_keys", "jobs", "changes")
-KINDS = ("provider", "connection", "session", "key", "organization")
+KINDS = ("provider", "integration", "connection", "session", "key", "organization")
 
 
 def operations(hub):
@@ -310,7 +310,7 @@ def visible_to(slug):
     customers = {"default": ("acme", "globex"), "rival": ("umbrella", "hooli")}
     for platform, names in customers.items():
         if slug in names:
-            own.add(marker(platform, "provider"))
+            own |= {marker(platform, "provider"), marker(platform, "integration")}
         if slug == platform:
             own |= {marker(each, "organization") for each in names}
     return own
@@ -364,3 +364,29 @@ async def test_of_a_name_that_several_have_a_list_shows_the_nearest_alone(town):
         names = {each["id"]: each["name"] for each in items}
         assert len(names) == len(items)
         assert names["crm"] == marker(slug, "provider")
+
+
+async def test_a_client_at_what_all_may_see_is_ones_own_or_ones_platforms(town):
+    used = {
+        "default": "default",
+        "rival": "rival",
+        "acme": "acme",
+        "hooli": "hooli",
+        "globex": "default",
+        "umbrella": "rival",
+    }
+    before = await contents(town)
+    for slug, whose in used.items():
+        caller = Caller(slug, town.keys[f"owner-{slug}"])
+        one = (await town.ask(caller, "GET", f"/v1/integrations/{COMMON_CLIENT}")).json()
+        listed = (await town.ask(caller, "GET", "/v1/integrations")).json()["items"]
+
+        assert (one["clientId"], one["source"]) == (
+            marker(whose, "integration"),
+            "own" if slug == whose else "platform",
+        )
+        assert (ONE_CLIENT in {each["provider"] for each in listed}) == (slug == "acme")
+        if slug != "acme":
+            gone = await town.ask(caller, "DELETE", f"/v1/integrations/{ONE_CLIENT}")
+            assert gone.status_code == 404
+    assert await contents(town) == before

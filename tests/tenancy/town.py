@@ -27,6 +27,8 @@ READ = frozenset({"organizations:read", "providers:read", "integrations:read", "
 USERS = ("ada", "bo")
 SHARED = "openai"
 """A provider of the instance, which everybody connects under the same row."""
+COMMON_CLIENT, ONE_CLIENT = "discord", "dropbox"
+"""Providers of the instance: platforms, acme and hooli have a client at the one, at the other only acme has."""
 
 
 def marker(slug: str, kind: str) -> str:
@@ -164,6 +166,10 @@ class Town:
         for provider in ("crm", own):
             await self.provider(slug, provider)
         await self.provider(slug, f"tpl-{slug}", isTemplate=True)
+        client = {"client_id": marker(slug, "integration"), "client_secret": "secret"}
+        for provider, have in ((COMMON_CLIENT, ("default", "rival", "acme", "hooli")), (ONE_CLIENT, ("acme",))):
+            if slug in have:
+                await self.hub.integrations.put(self.actor(slug), provider, **client)
         for user in USERS:
             await self.connection(slug, SHARED, user)
             await self.connection(slug, "crm", user)
