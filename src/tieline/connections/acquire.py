@@ -1,8 +1,9 @@
 """Gets a grant from a provider: by a code, by client credentials, by a refresh token. Talks, and stores nothing."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from tieline.connections.access import Access
@@ -120,6 +121,8 @@ def _revocations(access: Access) -> list[tuple[Request, Setting]]:
 async def _token_call(
     access: Access, request: Request, egress: Egress, *, now: datetime, scopes: tuple[str, ...], **more: object
 ) -> Access:
+    time = asyncio.get_running_loop().time
+    began = time()
     try:
         outcome = await run(request, access.client_setting("token", **more), egress, now=now, deadline=DEADLINE)
     except (Missing, Unrenderable) as error:
@@ -128,7 +131,8 @@ async def _token_call(
     refresh = access.method.refresh
     grant = read_grant(
         captured,
-        now=now,
+        # A life counts from the answer, which may take long.
+        now=now + timedelta(seconds=time() - began),
         asked=scopes,
         lifetime=access.method.lifetime,
         was=access.grant,
