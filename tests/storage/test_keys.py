@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 from tieline.errors import Misconfigured
 from tieline.settings import Settings
 from tieline.storage.keyring import KeyRing
-from tieline.storage.keys import admit, load_key_ring
+from tieline.storage.keys import _enter, admit, load_key_ring
 from tieline.storage.tables import encryption_keys
 
 pytestmark = pytest.mark.anyio
@@ -114,3 +114,19 @@ async def test_what_is_stored_about_a_key_is_not_the_key(database):
 
     assert ring.keys["k1"].hex() not in stored
     assert ring.text.reveal()[3:] not in stored
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_who_comes_second_with_another_ring_sees_what_the_first_one_entered(database):
+    def slowly(connection):
+        _enter(connection, KeyRing.generate("k1"))
+        connection.execute(text("SELECT pg_sleep(0.5)"))
+
+    first = asyncio.create_task(database.write(slowly))
+    await asyncio.sleep(0.2)
+    with pytest.raises(Misconfigured, match="k1 is missing"):
+        # A ring that was not there when it looked first: it enters its own right away.
+        await database.write(lambda connection: _enter(connection, KeyRing.generate("k2")))
+    await first
+
+    assert await states(database) == {"k1": "primary"}
