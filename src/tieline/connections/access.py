@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from tieline.connections.grant import Grant, variables_in
 from tieline.errors import NotConfigured
@@ -145,12 +145,8 @@ class Access:
     def reach(self, use: str) -> OriginSet:
         """Where a call of this use (api, check, token, revoke, onConnect) may go: what was consented to."""
         origins = self.origins or self.computed_origins()
-        also = {"check": "userinfo", "onConnect": "api"}.get(use, "")
-        consented = origins.of_use(use) | origins.of_use(also)
-        for name, own in origins.uses.items():
-            if name.startswith(f"request:{use}."):
-                consented |= own
-        return consented
+        also = {"check": "userinfo", "onConnect": "api"}.get(use)
+        return origins.reach(use) if also is None else origins.reach(use) | origins.of_use(also)
 
     def kept(self) -> "Access":
         """Without the inputs that are used once, to connect, and then forgotten (`store: false`)."""
@@ -218,4 +214,9 @@ class Access:
 
 
 def _is_within(to: OriginSet, entrusted: Origins | None) -> bool:
-    return entrusted is not None and set(to.patterns) <= set(to.within(entrusted.all).patterns)
+    return entrusted is not None and _covered(to, entrusted.all)
+
+
+@lru_cache(maxsize=4096)
+def _covered(to: OriginSet, by: OriginSet) -> bool:
+    return set(to.patterns) <= set(to.within(by).patterns)

@@ -115,6 +115,18 @@ class Origins:
     def of_use(self, use: str) -> OriginSet:
         return self.uses.get(use, OriginSet())
 
+    def reach(self, *uses: str) -> OriginSet:
+        """All that these uses may reach, the hosts among them that one of their Requests names for itself alone."""
+        if uses not in self._reaches:
+            own = tuple(f"request:{use}." for use in uses)
+            sets = [origins for use, origins in self.uses.items() if use in uses or use.startswith(own)]
+            self._reaches[uses] = OriginSet(tuple(sorted({pattern for each in sets for pattern in each.patterns})))
+        return self._reaches[uses]
+
+    @cached_property
+    def _reaches(self) -> dict[tuple[str, ...], OriginSet]:
+        return {}
+
     @cached_property
     def all(self) -> OriginSet:
         return OriginSet.of(*(pattern for origins in self.uses.values() for pattern in origins.patterns))
