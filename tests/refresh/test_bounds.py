@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tieline.connections import Reference
+from tieline.connections import Credentials, Loader, Reference
 from tieline.connections.tables import credentials
 from tieline.errors import ProviderUnavailable, ReconnectRequired
+from tieline.providers import Documents
 
 pytestmark = pytest.mark.anyio
 
@@ -184,3 +185,31 @@ async def test_where_refresh_tokens_do_not_rotate_a_lost_answer_explains_no_refu
         await world.token(connection)
 
     assert caught.value.facts["reason"] == "grant-revoked"
+
+
+async def test_a_process_whose_clock_is_ahead_refreshes_no_token_before_its_time(world):
+    connection = await world.imported(await world.register())
+    world.practice.switches.access_token_lifetime = 300
+    await world.acme.connections.refresh(connection.id)
+    loader = Loader(world.hub.vault, Documents())
+    ahead = Credentials(world.hub.db, loader, world.hub.egress, clock=lambda: datetime.now(UTC) + timedelta(minutes=10))
+
+    loaded = await ahead.current(await world.acme.actor(), Reference(id=connection.id))
+
+    assert world.practice.ledger.use(loaded.access.grant.access_token.reveal()) is not None
+    assert world.practice.refreshes == 1
+
+
+async def test_a_token_that_a_process_with_a_wrong_clock_saves_ends_for_all_when_it_ends(world):
+    connection = await world.imported(await world.register())
+    world.practice.switches.access_token_lifetime = 300
+    loader = Loader(world.hub.vault, Documents())
+    behind = Credentials(
+        world.hub.db, loader, world.hub.egress, clock=lambda: datetime.now(UTC) - timedelta(minutes=10)
+    )
+    await world.age(connection, living=False)
+
+    await behind.renew(await world.acme.actor(), Reference(id=connection.id))
+
+    left = (await world.credential(connection)).expires_at - datetime.now(UTC)
+    assert timedelta(seconds=290) < left <= timedelta(seconds=301)
