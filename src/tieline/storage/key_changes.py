@@ -6,7 +6,6 @@ know that key follow within a second.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -26,6 +25,7 @@ from tieline.storage.metadata import alone
 from tieline.storage.rotation import Resealed, Rotation, counted
 from tieline.storage.tables import encryption_keys
 from tieline.storage.vault import Vault
+from tieline.trace import kind_and_steps
 
 _SPREAD = timedelta(seconds=2)
 """Until all running processes have read a key file again."""
@@ -155,10 +155,15 @@ class Keys:
             await asyncio.sleep(0.25)
             if self._changes.seen(TOPIC) == seen:
                 continue
-            with suppress(StorageUnavailable):
-                now = self._changes.seen(TOPIC)
+            now = self._changes.seen(TOPIC)
+            try:
                 await self.follow()
                 seen = now
+            except StorageUnavailable:
+                continue
+            except Exception as error:
+                # Whatever it is, the next round tries again: to seal with a key of before for good would lose values.
+                _log.error("keys.failed", **kind_and_steps(error))
 
     async def follow(self) -> None:
         """Take the key file's keys, where there is one, and seal with the key that the database names."""
