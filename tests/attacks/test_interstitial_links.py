@@ -5,7 +5,7 @@ import pytest
 from .scene import Kind, Scene
 
 pytestmark = pytest.mark.anyio
-EVERY = pytest.mark.parametrize("kind", ["asked", "silent", "key"])
+EVERY = pytest.mark.parametrize("kind", ["silent", "key"])
 PLAIN = {"context": {"plain": True}}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

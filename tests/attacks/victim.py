@@ -81,10 +81,13 @@ class Victim:
         return await self.scene.hub.db.read(lambda connection: connection.execute(query).one())
 
     async def use_everything(self) -> list[str]:
-        """Each connection there is, in every way that carries a credential, in process and over HTTP, by a process that
-        has nothing in its memory. What came of Ada's: `ok`, or the code of a problem."""
+        """Each connection there is: called by a process that has used it before, and then, in every way that carries a
+        credential, in process and over HTTP, by one that has nothing in its memory. What came of Ada's there: `ok`, or
+        the code of a problem."""
         query = select(connections.c.id, organizations.c.slug).join(organizations).order_by(connections.c.id.desc())
         rows = await self.scene.hub.db.read(lambda connection: connection.execute(query).all())
+        for connection, _ in rows:
+            await _outcome(_call(self.scene.acme, connection, "/me"))
         outcomes: dict[str, list[str]] = {}
         async with Hub.open(settings=self.scene.hub.settings) as fresh, serve(app(fresh)) as url:
             key = (await fresh.api_keys.create(await fresh.organization("default").actor(), name="any")).key
@@ -114,7 +117,7 @@ class Victim:
         return done + [answer.headers.get("tieline-error", "ok") for answer in answers]
 
 
-async def _call(nouns: Bound, connection: str, url: str) -> None:
+async def _call(nouns: Any, connection: str, url: str) -> None:
     async with nouns.http(connection) as http:
         await http.get(url)
 
@@ -153,4 +156,7 @@ async def victim_of(scene: Scene) -> AsyncIterator[Victim]:
         )
         # What is revoked would be forgotten there, and could not be looked for.
         scene.practice.switches.revoke_fails = True
+        for connection in (ada.id, mallory.id):
+            assert await _outcome(_call(acme, connection, "/me")) == "ok"
+        recorder.heard = b""
         yield Victim(scene, recorder, ada.id, mallory.id)
