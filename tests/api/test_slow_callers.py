@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -152,37 +154,46 @@ async def test_what_has_no_end_is_not_kept(wire, start, more, answered):
     del reader
 
 
-async def taken(wire, *, wait: float, pause: float) -> float:
-    """How much of 8 MiB of answers a caller gets, that waits at first and then reads a piece at a time."""
+@asynccontextmanager
+async def asking(wire) -> AsyncIterator[tuple[socket.socket, int]]:
+    """A caller with little room of its own that asks for 8 MiB of answers, and how many bytes they are."""
     close = "Connection: close\r\n"
     last = f"GET /openapi.json HTTP/1.1\r\n{close}{wire.headers}\r\n"
     one = len(await wire.send(last))
     many = (8 << 20) // one
     loop = asyncio.get_running_loop()
-    with socket.socket() as reading:
-        reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        reading.setblocking(False)
-        await loop.sock_connect(reading, ("127.0.0.1", wire.port))
-        await loop.sock_sendall(reading, (last.replace(close, "") * (many - 1) + last).encode())
-        await asyncio.sleep(wait)
-        total = 0
-        try:
-            async with asyncio.timeout(30):
-                while piece := await loop.sock_recv(reading, 65536):
-                    total += len(piece)
-                    await asyncio.sleep(pause)
-        except ConnectionError:
-            pass
-    return total / (many * one)
+    with socket.socket() as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        opened.setblocking(False)
+        await loop.sock_connect(opened, ("127.0.0.1", wire.port))
+        await loop.sock_sendall(opened, (last.replace(close, "") * (many - 1) + last).encode())
+        yield opened, many * one
 
 
 async def test_a_caller_that_does_not_read_is_cut_off(wire, monkeypatch):
     monkeypatch.setattr(protocol, "SLOWEST_READER", (0.2, 1 << 10))
+    lose, lost, ended = protocol.Protocol.connection_lost, list[int](), asyncio.Event()
 
-    assert await taken(wire, wait=1, pause=0) < 0.8
+    def noted(connection: protocol.Protocol, error: Exception | None) -> None:
+        lost.append(connection.client[1])
+        ended.set()
+        lose(connection, error)
+
+    async with asking(wire) as (opened, _):
+        monkeypatch.setattr(protocol.Protocol, "connection_lost", noted)
+        async with asyncio.timeout(10):
+            while opened.getsockname()[1] not in lost:
+                ended.clear()
+                await ended.wait()
 
 
 async def test_a_caller_that_reads_slowly_gets_everything(wire, monkeypatch):
     monkeypatch.setattr(protocol, "SLOWEST_READER", (0.5, 1 << 10))
+    taken = 0
 
-    assert await taken(wire, wait=0, pause=0.01) > 0.99
+    async with asking(wire) as (opened, size):
+        while piece := await asyncio.get_running_loop().sock_recv(opened, 65536):
+            taken += len(piece)
+            await asyncio.sleep(0.01)
+
+    assert taken > 0.99 * size
