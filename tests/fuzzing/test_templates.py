@@ -10,7 +10,7 @@ from tieline.manifest.evaluation import compile_template
 from tieline.manifest.model import Input, Test
 from tieline.manifest.slots import render_header, render_url, render_xml, url_plan
 from tieline.manifest.templates import Missing, TemplateFault, Unrenderable, passes, render_map, render_tree
-from tieline.manifest.values import MAX_BYTES
+from tieline.manifest.values import MAX_BYTES, MAX_TEXT
 
 from .cases import cases, scope
 from .measuring import cost_of
@@ -81,7 +81,7 @@ def _outcome(render: Callable[[str], object], text: str) -> str:
         value = render(text)
     except (Missing, Unrenderable, TemplateFault) as refused:
         return type(refused).__name__
-    assert not isinstance(value, str | bytes) or len(value) <= MAX_BYTES
+    assert not isinstance(value, str | bytes) or len(value) <= (MAX_BYTES if isinstance(value, bytes) else MAX_TEXT)
     return "value"
 
 
@@ -100,3 +100,32 @@ def test_no_template_takes_long_or_much(count, seed):
     assert all(
         found.outcomes.get(each, 0) > count / 50 for each in ("value", "Missing", "Unrenderable", "TemplateFault")
     )
+
+
+def searched(pattern: str) -> Callable[[str], object]:
+    return lambda text: passes(Test.model_validate({"value": text, "matches": pattern}), scope())
+
+
+MADE = [
+    (WAYS[0], "{{ digits | replace('1', texts[0]) }}"),
+    (WAYS[0], "{{ texts | join(" + " ~ ".join(["texts[0]"] * 10) + ") }}"),
+    (WAYS[0], "{{ [" + ", ".join(["rawBody ~ 'x'"] * 20) + "] | first }}"),
+    (WAYS[0], "{{ [" + ", ".join(["big"] * 400) + "] | sort | first }}"),
+    (WAYS[0], "{{ [" + ", ".join(["body[0]"] * 400) + "] | where('b', big) }}"),
+    (WAYS[0], "{{ map | keyLines([" + ", ".join(["'k1'"] * 400) + "]) }}"),
+    (WAYS[0], "{{ rawBody ~ '' }}" * 100),
+    (WAYS[0], "{{ 'x' | hmac('sha256', rawBody) }}" * 100),
+    (WAYS[0], "{{ wide | urlencode }}"),
+    (WAYS[0], "{{ document | fromJson }}"),
+    (WAYS[3], "/{{ big }}" * 400),
+    (WAYS[5], "{{ wide }}" * 400),
+    (searched("((a?){100}){3}b"), "{{ big | slice(0, 1000000) }}"),
+]
+
+
+@pytest.mark.parametrize(("render", "text"), MADE, ids=[text[:40] for _, text in MADE])
+def test_what_was_made_to_be_long_or_large_is_neither(render, text):
+    costs = [cost_of(lambda: _outcome(render, text)) for _ in range(3)]
+
+    assert min(seconds for seconds, _ in costs) < SECONDS
+    assert min(memory for _, memory in costs) < MEMORY
