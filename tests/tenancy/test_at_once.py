@@ -33,9 +33,10 @@ async def test_callers_at_the_same_moment_get_their_own_alone(town):
         answer = await town.ask(caller, "GET", f"/v1/connections/{echoes[whose][0]}/proxy/echo")
         return slug, whose, answer.status_code, answer.json().get("user")
 
-    async def read(slug, whose):
-        caller = Caller(slug, town.keys[f"owner-{slug}"])
-        answer = await town.ask(caller, "GET", f"/v1/connections/{echoes[whose][0]}/credentials")
+    async def read(slug, whose, *, by_owner=False):
+        caller, (connection, provider) = Caller(slug, town.keys[f"owner-{slug}"]), echoes[whose]
+        place = f"/v1/end-users/ada/connections/{provider}" if by_owner else f"/v1/connections/{connection}"
+        answer = await town.ask(caller, "GET", f"{place}/credentials")
         return slug, whose, answer.status_code, answer.json().get("apiKey")
 
     async def owned(slug):
@@ -47,6 +48,7 @@ async def test_callers_at_the_same_moment_get_their_own_alone(town):
     await asyncio.gather(*(called(slug, slug) for slug in slugs))
     calls = await asyncio.gather(*(called(slug, whose) for _ in range(3) for slug in slugs for whose in slugs))
     reads = await asyncio.gather(*(read(slug, whose) for slug in slugs for whose in slugs))
+    reads += await asyncio.gather(*(read(slug, whose, by_owner=True) for slug in slugs for whose in slugs))
     own = await asyncio.gather(*(owned(slug) for slug in slugs))
 
     for slug, whose, status, user in calls:
