@@ -35,7 +35,7 @@ def test_no_promise_is_broken_in_two_thousand_schedules(part, simulated_database
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_promise_is_broken_in_a_hundred_thousand_schedules(part, simulated_database):

@@ -50,6 +50,7 @@ async def test_two_hundred_callers_in_two_processes_share_one_refresh(world, bot
 
 @BOTH
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_two_hundred_callers_in_two_processes_share_one_refresh_for_fifty_rounds(world, both):
     await rounds(world, both, 50)
 
