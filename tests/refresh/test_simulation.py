@@ -1,5 +1,5 @@
 """The protocol of a refresh under thousands of schedules, each made of its seed. A failure says its seed, and
-`TIELINE_SEED=4711 pytest tests/refresh/test_simulation.py -k one_seed` runs that schedule again."""
+`REFRESH_SEED=4711 pytest tests/refresh/test_simulation.py -k one_seed` runs that schedule again."""
 
 import os
 from collections.abc import Iterator
@@ -42,10 +42,10 @@ def test_no_promise_is_broken_in_a_hundred_thousand_schedules(part, simulated_da
     _run(range(1_000_000 + part * PART_OF_MANY, 1_000_000 + (part + 1) * PART_OF_MANY), simulated_database)
 
 
-@pytest.mark.skipif("TIELINE_SEED" not in os.environ, reason="names no seed")
+@pytest.mark.skipif("REFRESH_SEED" not in os.environ, reason="names no seed")
 @pytest.mark.usefixtures("quiet")
 def test_no_promise_is_broken_in_the_schedule_of_one_seed(simulated_database):
-    _run([int(os.environ["TIELINE_SEED"])], simulated_database)
+    _run([int(os.environ["REFRESH_SEED"])], simulated_database)
 
 
 def _run(seeds: range | list[int], database: Connection) -> None:
