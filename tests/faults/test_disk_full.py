@@ -110,7 +110,7 @@ async def require_whole(hub: Hub) -> None:
     assert (verified.ok, verified.unsealed) == (True, 0)
 
 
-async def refused_and_well_again(routes: Routes, trouble: Any, status: int) -> None:
+async def refused_and_well_again(routes: Routes, trouble: Any, status: int, *, room: int = 0) -> None:
     with trouble:
         await until_refused(routes, status)
         calls = routes.practice.calls.count("GET /v1/me")
@@ -121,11 +121,14 @@ async def refused_and_well_again(routes: Routes, trouble: Any, status: int) -> N
         slowest = max(each.seconds - each.lag for each in answers.values())
     seconds = await routes.until_well(*(name for name in EVERYTHING if name != "refresh"))
 
-    assert statuses(answers) == dict.fromkeys(answers, status)
+    # PostgreSQL finds room again in pages that it tidies: then a write is made, whole and audited.
+    made = {name for name, each in answers.items() if each.status in (200, 201)}
+    assert len(made) <= room
+    assert statuses(answers) == {name: each.status if name in made else status for name, each in answers.items()}
     assert statuses(reads) == dict.fromkeys(reads, 200)
     assert page.status in (200, status)
-    assert called == 0, "no audit, no call"
-    assert "accessToken" not in answers["credentials"].text
+    assert called == ("proxy" in made), "no audit, no call"
+    assert ("accessToken" in answers["credentials"].text) == ("credentials" in made)
     print(f"\nslowest {status}: {slowest:.2f} s; well again after {seconds:.2f} s; the page: {page.status}")
     assert slowest < 2
     assert seconds < 5
@@ -166,7 +169,7 @@ async def test_a_full_disk_of_postgresql(small_disk: Path, postgresql: str, migr
     try:
         url = make_url(postgresql).set(database=name).render_as_string(hide_password=False)
         async with site_on(url) as routes:
-            await refused_and_well_again(routes, full(small_disk), 507)
+            await refused_and_well_again(routes, full(small_disk), 507, room=2)
     finally:
         await control.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await control.execute(f"DROP TABLESPACE {name}")
