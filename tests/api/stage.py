@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
+from tests.canary.mark import KEY
 
 from tieline import Hub
 from tieline.testing import PracticeProvider, practice_document, practice_key_document
@@ -44,7 +45,7 @@ class Stage:
         return (await self.ask("POST", "/v1/providers", json=document))["id"]
 
     async def connected(self, end_user: str | None = "ada", provider: str = "practice-key", **more: Any) -> str:
-        body = {"provider": provider, "endUser": end_user, "inputs": {"apiKey": "practice-key"}, **more}
+        body = {"provider": provider, "endUser": end_user, "inputs": {"apiKey": KEY}, **more}
         return (await self.ask("POST", "/v1/connections", json=body))["id"]
 
     async def practiced(self) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select, update
+from tests.canary.mark import KEY as TYPED
 
 from tieline.storage.tables import idempotency
 
@@ -62,7 +63,7 @@ async def test_a_refusal_is_repeated_too(stage):
 
 async def test_a_failure_that_passes_is_not_stored(stage):
     await stage.provider()
-    body = {"provider": "practice-key", "endUser": "ada", "inputs": {"apiKey": "practice-key"}}
+    body = {"provider": "practice-key", "endUser": "ada", "inputs": {"apiKey": TYPED}}
     stage.practice.switches.api_status = {"*": 503}
     first = await stage.http.post("/v1/connections", json=body, headers=KEY)
     stage.practice.switches.api_status = {}

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import yaml
+from tests.canary.mark import KEY
 
 from tieline.audit import verify_export
 from tieline.testing import practice_document
@@ -177,7 +178,7 @@ async def test_a_connection_is_imported_and_renewed(stage):
     body = {
         "provider": "practice-key",
         "endUser": {"id": "ada", "name": "Ada L."},
-        "inputs": {"apiKey": "practice-key"},
+        "inputs": {"apiKey": KEY},
     }
 
     first = await stage.http.post("/v1/connections", json=body)

@@ -4,6 +4,7 @@ import base64
 
 import httpx2
 import pytest
+from tests.canary.mark import KEY
 
 from .stage import problem
 
@@ -74,7 +75,7 @@ async def test_the_callers_own_headers_pass_but_not_what_is_for_us(stage):
     await stage.http.get(f"/v1/connections/{connection}/proxy/x", headers=sent)
 
     got = stage.upstream.headers
-    assert (got["x-mine"], got["accept"], got["x-api-key"]) == ("1", sent["Accept"], "practice-key")
+    assert (got["x-mine"], got["accept"], got["x-api-key"]) == ("1", sent["Accept"], KEY)
     assert not {"cookie", "authorization", "x-forwarded-for", "tieline-organization"} & set(got)
     assert stage.key not in str(stage.upstream.asked)
 
@@ -112,8 +113,10 @@ async def test_a_path_that_would_leave_the_base_is_refused_as_it_is_sent(stage, 
 
     answer = await stage.raw(f"GET /v1/connections/{connection}/proxy/{path} HTTP/1.1")
 
-    assert answer.startswith(b"HTTP/1.1 400"), answer
-    assert b"path-refused" in answer
+    # A NUL is refused wherever it stands, before anybody looks at the path.
+    status, code = (b"422", b"invalid-request") if "%00" in path else (b"400", b"path-refused")
+    assert answer.startswith(b"HTTP/1.1 " + status), answer
+    assert code in answer
     assert stage.upstream.asked == []
 
 
@@ -264,7 +267,7 @@ async def test_credentials_are_read_by_a_key_that_may(stage):
     for path in (f"/v1/connections/{connection}", "/v1/end-users/ada/connections/practice-key"):
         response = await stage.http.get(f"{path}/credentials")
 
-        assert response.json() == {"type": "api_key", "apiKey": "practice-key"}
+        assert response.json() == {"type": "api_key", "apiKey": KEY}
         assert response.headers["cache-control"] == "no-store"
 
     key = await stage.key_for()
@@ -309,7 +312,7 @@ async def test_a_bound_key_stands_where_the_providers_own_would_and_goes_no_furt
 
     assert response.status_code == 200, response.text
     assert response.headers["tieline-connection"] == connection
-    assert stage.upstream.headers["x-api-key"] == "practice-key"
+    assert stage.upstream.headers["x-api-key"] == KEY
     assert key not in str(stage.upstream.asked)
     assert stage.upstream.address == ("/v1/items?a=1" if query else "/v1/items")
 
@@ -372,7 +375,7 @@ async def test_a_key_of_one_user_does_not_reach_the_user_of_that_id_at_a_custome
     await stage.practiced()
     await stage.ask("PUT", "/v1/organizations/acme", json={})
     acting = {"Tieline-Organization": "acme"}
-    body = {"provider": "practice-key", "endUser": "ada", "inputs": {"apiKey": "practice-key"}}
+    body = {"provider": "practice-key", "endUser": "ada", "inputs": {"apiKey": KEY}}
     await stage.ask("POST", "/v1/connections", json=body, headers=acting)
     key = await stage.key_for(endUser="ada")
 
