@@ -114,9 +114,8 @@ async def test_a_path_that_would_leave_the_base_is_refused_as_it_is_sent(stage, 
     answer = await stage.raw(f"GET /v1/connections/{connection}/proxy/{path} HTTP/1.1")
 
     # A NUL is refused wherever it stands, before anybody looks at the path.
-    status, code = (b"422", b"invalid-request") if "%00" in path else (b"400", b"path-refused")
-    assert answer.startswith(b"HTTP/1.1 " + status), answer
-    assert code in answer
+    assert answer.startswith(b"HTTP/1.1 422" if "%00" in path else b"HTTP/1.1 400"), answer
+    assert (b"invalid-request" if "%00" in path else b"path-refused") in answer
     assert stage.upstream.asked == []
 
 

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from tieline.organizations.keys import new_key
+
 from .town import SHARED, Caller, marker
 
 pytestmark = [
@@ -46,11 +48,16 @@ async def test_callers_at_the_same_moment_get_their_own_alone(town):
 
     # Once before, so that what is kept from use to use is there.
     await asyncio.gather(*(called(slug, slug) for slug in slugs))
+    nobody = [Caller("nobody", new_key().reveal()) for _ in slugs]
+    asked = [town.ask(each, "GET", f"/v1/connections/{echoes['acme'][0]}/credentials") for each in nobody]
+    first = [each for pair in zip(asked, (read("acme", "acme") for _ in nobody), strict=True) for each in pair]
+    among = await asyncio.gather(*first)
     calls = await asyncio.gather(*(called(slug, whose) for _ in range(3) for slug in slugs for whose in slugs))
     reads = await asyncio.gather(*(read(slug, whose) for slug in slugs for whose in slugs))
     reads += await asyncio.gather(*(read(slug, whose, by_owner=True) for slug in slugs for whose in slugs))
     own = await asyncio.gather(*(owned(slug) for slug in slugs))
 
+    assert {each.status_code for each in among[::2]} == {401}
     for slug, whose, status, user in calls:
         assert (status, user) == ((200, f"{slug}@practice.example") if slug == whose else (404, None)), (slug, whose)
     for slug, whose, status, key in reads:
