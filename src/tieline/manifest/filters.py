@@ -374,7 +374,7 @@ FILTERS: dict[str, Filter] = {
     "sign": Filter(sign, 2, 2, cost=_per_character(4, 3_000_000), check=_algorithm_of),
     "single": Filter(single, cost=_NOTHING),
     "slice": Filter(cut, 1, 2, cost=_per_character(1)),
-    "sort": Filter(sort, cost=_per_content(24)),
+    "sort": Filter(sort, cost=_per_content(48)),
     "sortedConcat": Filter(sorted_concat, cost=_per_content(40)),
     "split": Filter(split, 1, 1, cost=_per_character(8)),
     "trim": Filter(trim, cost=_per_character(2)),
