@@ -7,7 +7,6 @@ from ipaddress import ip_address
 
 from tieline.egress.addresses import METADATA, Address, Network, is_public, parts
 
-
 _read = lru_cache(maxsize=4096)(ip_address)
 
 
