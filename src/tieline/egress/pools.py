@@ -22,7 +22,7 @@ from tieline.egress.dial import current
 from tieline.egress.resolver import CheckedResolver, Lookup
 from tieline.egress.sockets import checked_socket
 
-READ_BUFFER = 1 << 16  # bytes; aiohttp stops reading the socket at twice this
+READ_BUFFER = 1 << 19  # bytes; aiohttp stops reading the socket at twice this, which a slow caller holds
 LIMIT = 2000  # connections
 LIMIT_PER_HOST = 100
 LONGEST_HEADER = 1 << 15  # Link and Content-Security-Policy outgrow aiohttp's 8 KiB
