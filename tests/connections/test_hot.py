@@ -3,13 +3,12 @@
 import asyncio
 from dataclasses import replace
 
-import asyncpg
 import pytest
 from sqlalchemy import delete, update
 
 from tieline.connections import Hot, Reference
 from tieline.connections.tables import connections
-from tieline.errors import Unauthorized
+from tieline.errors import InvalidRequest, Unauthorized
 from tieline.integrations.tables import clients
 from tieline.organizations.types import Restrictions
 
@@ -101,7 +100,7 @@ async def test_callers_at_the_same_moment_get_each_their_own(world):
             answer = await world.hub.hot.by_key(text, None, Reference(id=identifier))
         except Unauthorized:
             return "unauthorized"
-        except asyncpg.PostgresError:
+        except InvalidRequest:
             return "refused"
         return answer.loaded and answer.loaded.access.end_user
 

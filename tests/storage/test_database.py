@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, func, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from tieline.errors import Misconfigured
+from tieline.errors import InvalidRequest, Misconfigured
 from tieline.storage.database import Database
 from tieline.storage.metadata import Json, UtcDateTime, insert, now
 
@@ -205,3 +205,11 @@ async def test_only_its_owner_reads_the_file_and_its_journals(database, tmp_path
     await database.write(add("a"))
 
     assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("tieline.db*")} == {0o600}
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_a_nul_which_postgresql_cannot_store_is_the_callers_mistake(database):
+    with pytest.raises(InvalidRequest, match="NUL"):
+        await database.write(lambda connection: connection.execute(insert(connection, notes).values(id="a\0b")))
+    with pytest.raises(InvalidRequest, match="NUL"):
+        await database.rows(database.prepare(select(notes.c.id.label("note.id")).where(notes.c.id == "a\0b")), {})

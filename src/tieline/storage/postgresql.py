@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
-from tieline.errors import Misconfigured, StorageFull, StorageUnavailable, TielineError
+from tieline.errors import InvalidRequest, Misconfigured, StorageFull, StorageUnavailable, TielineError
 from tieline.storage.lanes import Lane, Lanes, Values
 from tieline.storage.prepared import Prepared
 
@@ -29,6 +29,7 @@ MIGRATION_LOCK = 7_241_995_031_338
 # A process that hangs inside a transaction must not hold its rows for the others.
 _SESSION = {"application_name": "tieline", "jit": "off", "idle_in_transaction_session_timeout": "10s"}
 _DISK_FULL = "53100"
+_UNSTORABLE = "22021"
 _READ_ONLY = "25006"
 # Lost or refused connections, resources, a shutdown, a lock or deadlock, a cancelled statement.
 _UNAVAILABLE = ("08", "53", "55P03", "57", "40", "58")
@@ -140,6 +141,8 @@ def meaning(error: DBAPIError) -> TielineError | None:
 
 def of_state(state: str) -> TielineError | None:
     """By SQLSTATE."""
+    if state == _UNSTORABLE:
+        return InvalidRequest("A text holds a NUL, which PostgreSQL cannot store.")
     if state == _DISK_FULL:
         return StorageFull("The disk that holds the database is full. Make room, then try again.")
     if state.startswith(_REFUSED):
