@@ -1,6 +1,7 @@
 """A user's account at an OAuth provider: connected, used, renewed, lost, found again, deleted."""
 
 import asyncio
+import json
 
 import pytest
 
